@@ -1,0 +1,1 @@
+"""The daemon: a queue of jobs, and the child process that runs them. Knows jobs, not models."""

@@ -1,0 +1,1 @@
+"""Kandinsky 2.1 on MindSpore: models, pipelines, blends. Knows tensors, not sockets."""

@@ -1,0 +1,64 @@
+"""The one place that knows which device computes and in which precision.
+
+Everything else asks :func:`compute_dtype` and never looks at the device itself.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import mindspore as ms
+
+log = logging.getLogger(__name__)
+
+PRECISIONS: dict[str, ms.Type] = {
+    "float32": ms.float32,
+    "float16": ms.float16,
+    "bfloat16": ms.bfloat16,
+}
+
+# What each device computes well. MindSpore's CPU operators have no bfloat16 matmul, softmax or norm kernels, and
+# their float16 ones are slower than float32 (see tests/benchmarks): a CPU computes in float32, whatever was asked.
+_COMPUTES: dict[str, frozenset[ms.Type]] = {
+    "CPU": frozenset({ms.float32}),
+    "Ascend": frozenset({ms.float32, ms.float16, ms.bfloat16}),
+}
+
+
+class DeviceError(ValueError):
+    """A device or precision was asked for that this machine or MindSpore build does not offer."""
+
+
+def select(target: str) -> None:
+    """Make `target` ("CPU" or "Ascend", any case) the device of this process.
+
+    Raises:
+        DeviceError: the name is unknown, or MindSpore cannot use that device here.
+    """
+    names = {name.lower(): name for name in _COMPUTES}
+    if target.lower() not in names:
+        raise DeviceError(f"unknown device {target!r}: choose one of {', '.join(sorted(_COMPUTES))}")
+    try:
+        ms.set_device(names[target.lower()])
+    except (RuntimeError, ValueError) as exc:
+        raise DeviceError(f"MindSpore cannot use the device {target!r} on this machine: {exc}") from exc
+
+
+def current() -> str:
+    """The device of this process: "CPU" or "Ascend"."""
+    return str(ms.get_context("device_target"))
+
+
+def compute_dtype(requested: ms.Type | None) -> ms.Type:
+    """The dtype in which models compute when `requested` is asked for; None asks for float32.
+
+    A precision that the device has no good kernels for is computed in float32 instead, and logged once a model,
+    so that a script written for float16 on Ascend runs unchanged on a CPU.
+    """
+    wanted = ms.float32 if requested is None else requested
+    if wanted not in PRECISIONS.values():
+        raise DeviceError(f"cannot compute in {wanted}: choose one of {', '.join(PRECISIONS)}")
+    if wanted in _COMPUTES.get(current(), frozenset({ms.float32})):
+        return wanted
+    log.info("%s was asked for; the %s computes in float32", wanted, current())
+    return ms.float32

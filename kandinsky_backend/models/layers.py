@@ -1,0 +1,94 @@
+"""Layers that every model is made of. Each is built from its weights; parameter names are the checkpoint's."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+
+from kandinsky_backend import ops
+from kandinsky_backend.weights import Weights
+
+
+class Linear(nn.Cell):
+    """(..., in_features) -> (..., out_features)."""
+
+    def __init__(self, weights: Weights, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = weights.take("weight", (out_features, in_features))
+        self.bias = weights.take("bias", (out_features,)) if bias else None
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.linear(x, self.weight, self.bias)
+
+
+class Conv2d(nn.Cell):
+    """(B, in_channels, H, W) -> (B, out_channels, H', W'); zero padded so that stride 1 keeps the size."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.weight = weights.take("weight", (out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = weights.take("bias", (out_channels,))
+        self.stride = stride
+        self.padding = kernel_size // 2 if padding is None else padding
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class LayerNorm(nn.Cell):
+    """Normalises the last axis, of `width`."""
+
+    def __init__(self, weights: Weights, width: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = weights.take("weight", (width,))
+        self.bias = weights.take("bias", (width,))
+        self.eps = eps
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class GroupNorm(nn.Cell):
+    """Normalises (B, channels, H, W) over `groups` groups of channels."""
+
+    def __init__(self, weights: Weights, groups: int, channels: int, eps: float) -> None:
+        super().__init__()
+        if channels % groups:
+            raise ValueError(f"{channels} channels cannot be split into {groups} groups of a group norm")
+        self.weight = weights.take("weight", (channels,))
+        self.bias = weights.take("bias", (channels,))
+        self.groups = groups
+        self.eps = eps
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.group_norm(x, self.groups, self.weight, self.bias, self.eps)
+
+
+class Embedding(nn.Cell):
+    """Integer ids (...) -> rows (..., width)."""
+
+    def __init__(self, weights: Weights, count: int, width: int) -> None:
+        super().__init__()
+        self.weight = weights.take("weight", (count, width))
+
+    def construct(self, ids: Tensor) -> Tensor:
+        return self.weight[ids]
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(B, tokens, heads * head_dim) -> (B, heads, tokens, head_dim)."""
+    batch, tokens, width = x.shape
+    return x.reshape(batch, tokens, heads, width // heads).transpose(0, 2, 1, 3)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B, heads, tokens, head_dim) -> (B, tokens, heads * head_dim)."""
+    batch, heads, tokens, head_dim = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(batch, tokens, heads * head_dim)

@@ -1,0 +1,104 @@
+"""What runs a layer on a device. Models call these functions and nothing of mindspore.ops that computes heavily.
+
+Feature maps are (batch, channels, height, width); sequences are (batch, tokens, width). MindSpore's own operators for
+now, which exist on CPU and Ascend alike; a faster set for one device goes in here, behind the same names.
+"""
+
+from __future__ import annotations
+
+import math
+
+import mindspore as ms
+from mindspore import Tensor, ops
+
+_matmul = ops.MatMul(transpose_b=True)  # on a CPU about twice as fast as ops.dense
+_scores = ops.BatchMatMul(transpose_b=True)
+_mix = ops.BatchMatMul()
+
+# Attention computes its scores for as many queries at a time as keep them below this many bytes.
+_MAX_SCORE_BYTES = 256 * 2**20
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x (..., in) times weight (out, in) transposed, plus bias (out,): (..., out)."""
+    y = _matmul(x.reshape(-1, x.shape[-1]), weight)
+    if bias is not None:
+        y = y + bias
+    return y.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
+    """Convolution of x (B, in, H, W) with weight (out, in, k, k), zero padded by `padding` pixels on each side."""
+    return ops.conv2d(x, weight, bias, stride=stride, pad_mode="pad", padding=padding)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Normalise the last axis of x."""
+    return ops.LayerNorm(begin_norm_axis=-1, begin_params_axis=-1, epsilon=eps)(x, weight, bias)[0]
+
+
+def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Normalise x (B, C, H, W) over each of `groups` groups of channels; weight and bias are (C,)."""
+    return ops.group_norm(x, groups, weight, bias, eps)
+
+
+def silu(x: Tensor) -> Tensor:
+    """x * sigmoid(x)."""
+    return x * ops.sigmoid(x)
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """x * sigmoid(1.702 x), the activation of OpenAI's CLIP."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The exact GELU, with erf."""
+    return x * 0.5 * (1.0 + ops.erf(x * math.sqrt(0.5)))
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(query key^T / sqrt(head_dim) + mask) value.
+
+    Args:
+        query: (B, heads, Q, head_dim).
+        key, value: (B, heads, K, head_dim).
+        mask: added to the scores; broadcastable to (B, heads, Q, K).
+    """
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    queries = query.shape[2]
+    row_bytes = query.shape[0] * query.shape[1] * key.shape[2] * 4
+    rows = max(1, min(queries, _MAX_SCORE_BYTES // row_bytes))
+    if rows == queries:
+        return _attend(query * scale, key, value, mask)
+    parts = []
+    for start in range(0, queries, rows):
+        part = slice(start, min(start + rows, queries))
+        part_mask = mask if mask is None or mask.shape[-2] == 1 else mask[..., part, :]
+        parts.append(_attend(query[:, :, part] * scale, key, value, part_mask))
+    return ops.concat(parts, axis=2)
+
+
+def _attend(scaled_query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    scores = _scores(scaled_query, key)
+    if mask is not None:
+        scores = scores + mask
+    return _mix(ops.softmax(scores.astype(ms.float32), axis=-1).astype(value.dtype), value)
+
+
+def upsample_nearest(x: Tensor) -> Tensor:
+    """Double height and width of x (B, C, H, W) by repeating pixels."""
+    wide = ops.stack([x, x], axis=-1).reshape(*x.shape[:-1], -1)
+    return ops.stack([wide, wide], axis=-2).reshape(*x.shape[:-2], -1, wide.shape[-1])
+
+
+def resize_nearest(x: Tensor, height: int, width: int) -> Tensor:
+    """x (B, C, h, w) at (height, width), each a whole multiple of h and w, by repeating pixels."""
+    batch, channels, h, w = x.shape
+    spread = ops.broadcast_to(x.reshape(batch, channels, h, 1, w, 1), (batch, channels, h, height // h, w, width // w))
+    return spread.reshape(batch, channels, height, width)
+
+
+def downsample_mean(x: Tensor) -> Tensor:
+    """Halve height and width of x (B, C, H, W) by averaging 2 x 2 pixels."""
+    return ops.avg_pool2d(x, kernel_size=2, stride=2)
