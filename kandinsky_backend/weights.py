@@ -23,6 +23,7 @@ from typing import Protocol
 
 import mindspore as ms
 import numpy as np
+import numpy.typing as npt
 from mindspore import Parameter, Tensor
 
 
@@ -39,7 +40,7 @@ class TensorSource(Protocol):
     def shape(self, key: str) -> tuple[int, ...]:
         """Shape of a tensor, without reading it."""
 
-    def read(self, key: str) -> np.ndarray:
+    def read(self, key: str) -> npt.NDArray[np.floating]:
         """A tensor's values: float16, float32, or bfloat16 already widened to float32."""
 
     def describe(self) -> str:
