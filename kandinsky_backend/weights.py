@@ -17,9 +17,9 @@ in the model is its key in the checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import mindspore as ms
 import numpy as np
@@ -32,15 +32,13 @@ class WeightsError(ValueError):
 
 
 class TensorSource(Protocol):
-    """Where tensors come from: a safetensors file, several shards, or a generator of random values."""
+    """Where tensors come from: a safetensors file, or several shards."""
 
-    def keys(self) -> Iterable[str]:
-        """Names of all the tensors that are there."""
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Name and shape of every tensor that is there, known without reading one."""
 
-    def shape(self, key: str) -> tuple[int, ...]:
-        """Shape of a tensor, without reading it."""
-
-    def read(self, key: str) -> npt.NDArray[np.floating]:
+    def read(self, key: str) -> npt.NDArray[Any]:
         """A tensor's values: float16, float32, or bfloat16 already widened to float32."""
 
     def describe(self) -> str:
@@ -51,7 +49,7 @@ class TensorSource(Protocol):
 class Weights:
     """A view of a source below `prefix`; every tensor taken becomes a Parameter of `dtype`.
 
-    `ignore` names keys that published checkpoints hold and no model uses (position-id buffers).
+    `ignore` names keys that published checkpoints hold and no model uses (position-id buffers, unused poolers).
     """
 
     source: TensorSource
@@ -61,18 +59,8 @@ class Weights:
     taken: set[str] = field(default_factory=set)
 
     def child(self, name: str) -> Weights:
-        """The weights of a sub-cell."""
-        return Weights(self.source, self.dtype, f"{self.prefix}{name}.", self.ignore, self.taken)
-
-    def children(self, name: str) -> Iterable[Weights]:
-        """The weights of a list of sub-cells, `name.0`, `name.1`, ... without end: zip it with what is built."""
-        index = 0
-        while True:
-            yield self.child(f"{name}.{index}")
-            index += 1
-
-    def __contains__(self, name: str) -> bool:
-        return f"{self.prefix}{name}" in self.source.keys()
+        """The weights of a sub-cell: of `name`, or of `name.0` in a list of cells."""
+        return replace(self, prefix=f"{self.prefix}{name}.")
 
     def take(self, name: str, shape: tuple[int, ...]) -> Parameter:
         """The tensor `prefix + name`, which must have exactly `shape`.
@@ -81,10 +69,10 @@ class Weights:
             WeightsError: it is missing, or has another shape; the message names the key and both shapes.
         """
         key = f"{self.prefix}{name}"
-        if key not in self.source.keys():
+        found = self.source.shapes.get(key)
+        if found is None:
             raise WeightsError(f"{self.source.describe()}: the tensor {key!r} {list(shape)} is missing")
-        found = tuple(self.source.shape(key))
-        if found != shape:
+        if tuple(found) != shape:
             raise WeightsError(
                 f"{self.source.describe()}: the tensor {key!r} has shape {list(found)}, the model needs {list(shape)}"
             )
@@ -98,7 +86,7 @@ class Weights:
         Raises:
             WeightsError: the source holds tensors that no cell took; the message names up to five.
         """
-        extra = sorted(set(self.source.keys()) - self.taken - self.ignore)
+        extra = sorted(set(self.source.shapes) - self.taken - self.ignore)
         if extra:
             more = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
             raise WeightsError(
