@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from mindspore import Tensor, nn
 
 from kandinsky_backend import ops
@@ -92,3 +95,35 @@ def merge_heads(x: Tensor) -> Tensor:
     """(B, heads, tokens, head_dim) -> (B, tokens, heads * head_dim)."""
     batch, heads, tokens, head_dim = x.shape
     return x.transpose(0, 2, 1, 3).reshape(batch, tokens, heads * head_dim)
+
+
+def timestep_sinusoid(timestep: int, batch: int, width: int) -> Tensor:
+    """The position code of a denoising step, the same for each of the batch: float32 (batch, width).
+
+    The first half are cosines, the second sines, of the timestep times frequencies that fall geometrically from 1 to
+    1/10000: Vaswani et al., 2017, arXiv:1706.03762, in the order that Kandinsky was trained with
+    (diffusers: embeddings.py, flip_sin_to_cos=True, downscale_freq_shift=0).
+
+    Raises:
+        ValueError: `width` is odd.
+    """
+    if width % 2:
+        raise ValueError(f"a timestep embedding needs an even width, not {width}")
+    half = width // 2
+    # In float32 throughout, as the reference: at timestep 999 a frequency's last bit moves the phase by 6e-5.
+    frequencies = np.exp(np.arange(half, dtype=np.float32) * np.float32(-math.log(10000.0)) / np.float32(half))
+    phases = np.float32(timestep) * frequencies
+    row = np.concatenate([np.cos(phases), np.sin(phases)])
+    return Tensor.from_numpy(np.tile(row, (batch, 1)))
+
+
+class TimestepEmbedding(nn.Cell):
+    """Timestep sinusoids (B, in_width) -> (B, width): linear, SiLU, linear."""
+
+    def __init__(self, weights: Weights, in_width: int, width: int) -> None:
+        super().__init__()
+        self.linear_1 = Linear(weights.child("linear_1"), in_width, width)
+        self.linear_2 = Linear(weights.child("linear_2"), width, width)
+
+    def construct(self, sinusoid: Tensor) -> Tensor:
+        return self.linear_2(ops.silu(self.linear_1(sinusoid)))
