@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
@@ -97,6 +98,31 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(0, 2, 1, 3).reshape(batch, tokens, heads * head_dim)
 
 
+def multi_head_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    """Attention of query (B, Q, heads * head_dim) to key and value (B, K, heads * head_dim): as wide as the query.
+
+    `mask` is added to the scores and broadcast to (B, heads, Q, K).
+    """
+    mixed = ops.attention(split_heads(query, heads), split_heads(key, heads), split_heads(value, heads), mask)
+    return merge_heads(mixed)
+
+
+# Added to the score of a key that a query may not see. Its weight after the softmax is exactly 0 in every precision,
+# and two such masks still add up to a finite float16.
+MASKED = -10000.0
+
+
+def causal_mask(tokens: int, dtype: ms.Type) -> Tensor:
+    """An additive mask (1, 1, tokens, tokens) that hides every later token."""
+    later = np.triu(np.full((1, 1, tokens, tokens), MASKED, np.float32), k=1)
+    return Tensor.from_numpy(later).astype(dtype)
+
+
+def padding_mask(attention_mask: Tensor, dtype: ms.Type) -> Tensor:
+    """An additive mask (B, 1, 1, T) that hides the tokens where `attention_mask` (B, T) of any dtype is 0 and not 1."""
+    return ((1.0 - attention_mask.astype(ms.float32)) * MASKED).astype(dtype)[:, None, None, :]
+
+
 def timestep_sinusoid(timestep: int, batch: int, width: int) -> Tensor:
     """The position code of a denoising step, the same for each of the batch: float32 (batch, width).
 
@@ -110,9 +136,10 @@ def timestep_sinusoid(timestep: int, batch: int, width: int) -> Tensor:
     if width % 2:
         raise ValueError(f"a timestep embedding needs an even width, not {width}")
     half = width // 2
-    # In float32 throughout, as the reference: at timestep 999 a frequency's last bit moves the phase by 6e-5.
-    frequencies = np.exp(np.arange(half, dtype=np.float32) * np.float32(-math.log(10000.0)) / np.float32(half))
-    phases = np.float32(timestep) * frequencies
+    # Frequencies and phases are rounded to float32 where the reference rounds them: at timestep 999 a frequency's last
+    # bit moves its phase by 6e-5.
+    exponents = np.arange(half, dtype=np.float32) * np.float32(-math.log(10000.0)) / np.float32(half)
+    phases = np.float32(timestep) * np.exp(exponents.astype(np.float64)).astype(np.float32)
     row = np.concatenate([np.cos(phases), np.sin(phases)])
     return Tensor.from_numpy(np.tile(row, (batch, 1)))
 

@@ -1,0 +1,36 @@
+"""Reading a published config.json: strict about sizes, and about values that a model does not implement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def size(config: Mapping[str, Any], key: str) -> int:
+    """The whole number above zero at `key`.
+
+    Raises:
+        ValueError: `key` is missing, or holds anything else.
+    """
+    if key not in config:
+        raise ValueError(f"the model's config.json has no {key!r}: it must be a whole number above 0")
+    value = config[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"the model's config.json has {key!r}: {value!r}: it must be a whole number above 0")
+    return value
+
+
+def check_supported(config: Mapping[str, Any], supported: Mapping[str, tuple[Any, ...]]) -> None:
+    """Check that each key which is there holds one of the values that the model implements.
+
+    A key that is left out stands for the publishing library's default, which every model here implements.
+
+    Raises:
+        ValueError: a value is not implemented; the message names the key and the value.
+    """
+    for key, values in supported.items():
+        if key in config and config[key] not in values:
+            raise ValueError(
+                f"the model's config.json has {key!r}: {config[key]!r}, which is not implemented here; "
+                f"this program runs {' or '.join(map(repr, values))}"
+            )
