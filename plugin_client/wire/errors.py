@@ -24,7 +24,14 @@ class UsageError(KandinskyError, ValueError):
 
 
 class ProtocolError(KandinskyError):
-    """Bytes that are not a message of this protocol."""
+    """Bytes that are not a message of this protocol, or a message that it cannot carry.
+
+    `request_id` is the id of the broken message where it could still be read, for the answer; else None.
+    """
+
+    def __init__(self, message: str, request_id: int | None = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
 
 
 class VersionError(ProtocolError):

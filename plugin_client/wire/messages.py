@@ -6,8 +6,9 @@ Sizes are in pixels, times in seconds, pictures are 8-bit sRGB.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 PROTOCOL_VERSION = 1
 
@@ -16,7 +17,10 @@ Blending = Literal["linear", "spherical"]
 JobState = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
 Stage = Literal["queued", "loading", "encoding", "prior", "denoising", "decoding"]
 
-REFUSALS = (
+# The canonical spelling of a UUID, and nothing else: the daemon may name files after it.
+JobId = Annotated[str, re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")]
+
+RefusalCode = Literal[
     "bad-message",  # not a message of this protocol, or a field out of its range
     "bad-version",  # another protocol version
     "unknown-job",  # no job of that id, or it was released or expired
@@ -25,8 +29,8 @@ REFUSALS = (
     "not-ready",  # fetch of a job that has not ended
     "id-in-use",  # submit of another request under a known job id
     "stopping",  # the daemon is shutting down
-)
-FAILURES = (
+]
+FailureCode = Literal[
     "cancelled",
     "bad-request",  # the model side refused the request: the message names the value
     "wrong-model",  # the recipe was made by other weights
@@ -34,7 +38,10 @@ FAILURES = (
     "out-of-memory",
     "worker-died",  # the process that owns the model ended; it has been started again
     "internal",
-)
+]
+
+REFUSALS: tuple[RefusalCode, ...] = get_args(RefusalCode)
+FAILURES: tuple[FailureCode, ...] = get_args(FailureCode)
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ class Submit:
     """Answered by Accepted; then Progress, and Result or Failed, follow under the same request id."""
 
     kind: ClassVar[str] = "submit"
-    job: str  # a UUID made by the client: sending it again is harmless
+    job: JobId  # a UUID made by the client: sending it again is harmless
     blend: Blend
 
 
@@ -133,7 +140,7 @@ class Watch:
     """Answered by JobInfo; then Progress, and Result or Failed, follow under the same request id."""
 
     kind: ClassVar[str] = "watch"
-    job: str
+    job: JobId
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ class Cancel:
     """Answered at once by JobInfo; takes effect within a step."""
 
     kind: ClassVar[str] = "cancel"
-    job: str
+    job: JobId
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ class Status:
     """Answered by JobInfo."""
 
     kind: ClassVar[str] = "status"
-    job: str
+    job: JobId
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ class Fetch:
     """Answered by Result or Failed; refused with "not-ready" before the job has ended."""
 
     kind: ClassVar[str] = "fetch"
-    job: str
+    job: JobId
 
 
 @dataclass(frozen=True)
@@ -172,7 +179,7 @@ class Release:
     """Forget an ended job and its pictures. Answered by Released."""
 
     kind: ClassVar[str] = "release"
-    job: str
+    job: JobId
 
 
 @dataclass(frozen=True)
@@ -212,14 +219,14 @@ class Pong:
 @dataclass(frozen=True)
 class Accepted:
     kind: ClassVar[str] = "accepted"
-    job: str
+    job: JobId
     ahead: int  # jobs that run before it
 
 
 @dataclass(frozen=True)
 class Progress:
     kind: ClassVar[str] = "progress"
-    job: str
+    job: JobId
     stage: Stage
     step: int  # of the whole job: done so far
     steps: int  # of the whole job
@@ -231,27 +238,30 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """The pictures of a job, and for each the recipe that reproduces it."""
+    """The pictures of a job, and the recipe that reproduces the first of them.
+
+    The recipe of picture n is the same with n added to its "variation": recipe.py has `recipes()`.
+    """
 
     kind: ClassVar[str] = "result"
-    job: str
+    job: JobId
     pictures: tuple[Picture, ...]
-    recipes: tuple[dict[str, Any], ...]
+    recipe: dict[str, Any]
     warnings: tuple[str, ...] = ()  # e.g. what was cut off a prompt
 
 
 @dataclass(frozen=True)
 class Failed:
     kind: ClassVar[str] = "failed"
-    job: str
-    code: str  # one of FAILURES
+    job: JobId
+    code: FailureCode
     message: str
 
 
 @dataclass(frozen=True)
 class JobInfo:
     kind: ClassVar[str] = "job"
-    job: str
+    job: JobId
     state: JobState
     stage: Stage
     step: int
@@ -272,7 +282,7 @@ class JobList:
 @dataclass(frozen=True)
 class Released:
     kind: ClassVar[str] = "released"
-    job: str
+    job: JobId
 
 
 @dataclass(frozen=True)
@@ -295,7 +305,7 @@ class Refusal:
     """The daemon will not do what was asked."""
 
     kind: ClassVar[str] = "refused"
-    code: str  # one of REFUSALS
+    code: RefusalCode
     message: str
 
 
