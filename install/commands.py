@@ -1,0 +1,67 @@
+"""The table of commands, and what every one of them does with an error."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Sequence
+
+from install import checks, demo
+from install.environment import Environment
+from install.steps import InstallError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run` takes the environment and the arguments after the command's name, and returns an exit code."""
+
+    name: str
+    help: str
+    run: Callable[[Environment, Sequence[str]], int]
+
+
+COMMANDS = (
+    Command(
+        "demo",
+        "blend two pictures and a prompt through a daemon of its own; the picture lands in demo-output/",
+        demo.run,
+    ),
+    Command("test", "run all tests; arguments after it go to pytest: python3 install test -k wire", checks.test),
+    Command("lint", "check style, format and types", checks.lint),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` begin with, and return its exit code: 2 when there is no such command."""
+    command = next((c for c in COMMANDS if c.name in arguments[:1]), None)
+    if command is None:
+        asked_for_help = arguments[:1] in (["-h"], ["--help"])
+        print(usage(), file=sys.stdout if asked_for_help else sys.stderr)
+        return 0 if asked_for_help else 2
+    try:
+        return command.run(Environment(PROJECT), arguments[1:])
+    except InstallError as exc:
+        print(exc, file=sys.stderr)
+    except OSError as exc:
+        print(os_error_sentence(exc), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    return 1
+
+
+def usage() -> str:
+    """What is printed for --help, and when the command is missing or unknown."""
+    lines = [f"  {command.name:<6}{command.help}" for command in COMMANDS]
+    return "\n".join(["usage: python3 install COMMAND", *lines])
+
+
+def os_error_sentence(exc: OSError) -> str:
+    """What the system refused, in a sentence that says what to do."""
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({exc.filename or PROJECT}): make room and run the same command again."
+    return f"{exc.strerror or exc}: {exc.filename or PROJECT}"
