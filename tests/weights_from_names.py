@@ -36,7 +36,8 @@ class RandomWeights(Weights):
     seed: int = 0
 
     def take(self, name: str, shape: tuple[int, ...]) -> Parameter:
-        return Parameter(Tensor.from_numpy(random_tensor(f"{self.prefix}{name}", shape, self.seed)))
+        values = random_tensor(f"{self.prefix}{name}", shape, self.seed)
+        return Parameter(Tensor.from_numpy(values).astype(self.dtype))
 
 
 @dataclass

@@ -1,0 +1,213 @@
+"""The image prior: a transformer that predicts a picture's CLIP embedding from its text's, inside a diffusion loop.
+
+Ramesh et al., 2022, arXiv:2204.06125 (section 2.2). Laid out as diffusers' prior_transformer.py, whose checkpoints
+these are.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mindspore import Tensor, nn
+from mindspore import ops as ms_ops
+
+from kandinsky_backend import ops
+from kandinsky_backend.models.config import check_supported, size
+from kandinsky_backend.models.layers import (
+    LayerNorm,
+    Linear,
+    TimestepEmbedding,
+    causal_mask,
+    multi_head_attention,
+    padding_mask,
+    timestep_sinusoid,
+)
+from kandinsky_backend.weights import Weights
+
+IGNORED_KEYS: frozenset[str] = frozenset()
+
+# Behind the text tokens come the text embedding, the timestep, the noisy image embedding, and a learned token in whose
+# place the prediction appears.
+_ADDITIONAL_TOKENS = 4
+
+
+@dataclass(frozen=True)
+class PriorTransformerConfig:
+    num_attention_heads: int
+    attention_head_dim: int
+    num_layers: int
+    embedding_dim: int
+    num_embeddings: int
+
+    def __post_init__(self) -> None:
+        if self.inner_dim % 2:
+            raise ValueError(
+                f"the prior's width must be even for its timestep sinusoid, not {self.num_attention_heads} "
+                f"num_attention_heads * {self.attention_head_dim} attention_head_dim"
+            )
+
+    @property
+    def inner_dim(self) -> int:
+        """The width of the transformer."""
+        return self.num_attention_heads * self.attention_head_dim
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> PriorTransformerConfig:
+        """Read a prior/config.json.
+
+        Raises:
+            ValueError: a size is missing, or a value is not implemented; the message names the key.
+        """
+        result = cls(
+            num_attention_heads=size(config, "num_attention_heads"),
+            attention_head_dim=size(config, "attention_head_dim"),
+            num_layers=size(config, "num_layers"),
+            embedding_dim=size(config, "embedding_dim"),
+            num_embeddings=size(config, "num_embeddings"),
+        )
+        check_supported(
+            config,
+            {
+                "additional_embeddings": (_ADDITIONAL_TOKENS,),
+                "time_embed_act_fn": ("silu",),
+                "norm_in_type": (None,),
+                "embedding_proj_norm_type": (None,),
+                "encoder_hid_proj_type": ("linear",),
+                "added_emb_type": ("prd",),
+                "time_embed_dim": (None, result.inner_dim),
+                "embedding_proj_dim": (None, result.embedding_dim),
+                "clip_embed_dim": (None, result.embedding_dim),
+            },
+        )
+        return result
+
+
+class PriorTransformer(nn.Cell):
+    """One denoising step's prediction of the image embedding itself."""
+
+    def __init__(self, config: PriorTransformerConfig, weights: Weights) -> None:
+        super().__init__()
+        self.config = config
+        width, embedding_dim = config.inner_dim, config.embedding_dim
+        self.tokens = config.num_embeddings + _ADDITIONAL_TOKENS
+        self.time_embedding = TimestepEmbedding(weights.child("time_embedding"), width, width)
+        self.proj_in = Linear(weights.child("proj_in"), embedding_dim, width)
+        self.embedding_proj = Linear(weights.child("embedding_proj"), embedding_dim, width)
+        self.encoder_hidden_states_proj = Linear(weights.child("encoder_hidden_states_proj"), embedding_dim, width)
+        self.positional_embedding = weights.take("positional_embedding", (1, self.tokens, width))
+        self.prd_embedding = weights.take("prd_embedding", (1, 1, width))
+        self.transformer_blocks = nn.CellList(
+            [Block(config, weights.child(f"transformer_blocks.{i}")) for i in range(config.num_layers)]
+        )
+        self.norm_out = LayerNorm(weights.child("norm_out"), width)
+        self.proj_to_clip_embeddings = Linear(weights.child("proj_to_clip_embeddings"), width, embedding_dim)
+        self.clip_mean = weights.take("clip_mean", (1, embedding_dim))
+        self.clip_std = weights.take("clip_std", (1, embedding_dim))
+
+    def construct(
+        self,
+        latents: Tensor,
+        timestep: int,
+        text_embeds: Tensor,
+        text_hidden_states: Tensor,
+        attention_mask: Tensor,
+    ) -> Tensor:
+        """Predict the noiseless latents.
+
+        Args:
+            latents: noisy, normalised image embeddings (B, embedding_dim).
+            timestep: 0 (no noise) to the scheduler's last (noise alone).
+            text_embeds: CLIP's text embeddings (B, embedding_dim).
+            text_hidden_states: CLIP's last hidden states (B, num_embeddings, embedding_dim).
+            attention_mask: (B, num_embeddings), 1 for a token and 0 for padding.
+
+        Floating inputs may have any precision; the model computes in that of its weights.
+
+        Returns:
+            Normalised image embeddings (B, embedding_dim); `post_process_latents` scales them back.
+        """
+        x = self._sequence(latents, timestep, text_embeds, text_hidden_states)
+        mask = self._mask(attention_mask, x)
+        for block in self.transformer_blocks:
+            x = block(x, mask)
+        return self.proj_to_clip_embeddings(self.norm_out(x[:, -1]))
+
+    def post_process_latents(self, latents: Tensor) -> Tensor:
+        """Normalised image embeddings (B, embedding_dim) to CLIP's own scale."""
+        return latents * self.clip_std + self.clip_mean
+
+    def _sequence(self, latents: Tensor, timestep: int, text_embeds: Tensor, text_hidden_states: Tensor) -> Tensor:
+        """The transformer's input (B, tokens, inner_dim)."""
+        batch, width, dtype = latents.shape[0], self.config.inner_dim, self.prd_embedding.dtype
+        parts = [
+            self.encoder_hidden_states_proj(text_hidden_states.astype(dtype)),
+            self.embedding_proj(text_embeds.astype(dtype))[:, None],
+            self.time_embedding(timestep_sinusoid(timestep, batch, width).astype(dtype))[:, None],
+            self.proj_in(latents.astype(dtype))[:, None],
+            ms_ops.broadcast_to(self.prd_embedding, (batch, 1, width)),
+        ]
+        return ms_ops.concat(parts, axis=1) + self.positional_embedding
+
+    def _mask(self, attention_mask: Tensor, x: Tensor) -> Tensor:
+        """The additive mask (B, 1, tokens, tokens): no padding, no later token."""
+        additional = ms_ops.ones((attention_mask.shape[0], _ADDITIONAL_TOKENS), attention_mask.dtype)
+        seen = ms_ops.concat([attention_mask, additional], axis=1)
+        return padding_mask(seen, x.dtype) + causal_mask(self.tokens, x.dtype)
+
+
+class Block(nn.Cell):
+    """Norm, attention, norm, MLP, each pair beside a skip: diffusers' BasicTransformerBlock without cross-attention."""
+
+    def __init__(self, config: PriorTransformerConfig, weights: Weights) -> None:
+        super().__init__()
+        width = config.inner_dim
+        self.norm1 = LayerNorm(weights.child("norm1"), width)
+        self.attn1 = Attention(config, weights.child("attn1"))
+        self.norm3 = LayerNorm(weights.child("norm3"), width)
+        self.ff = FeedForward(weights.child("ff"), width)
+
+    def construct(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.attn1(self.norm1(x), mask)
+        return x + self.ff(self.norm3(x))
+
+
+class Attention(nn.Cell):
+    def __init__(self, config: PriorTransformerConfig, weights: Weights) -> None:
+        super().__init__()
+        width = config.inner_dim
+        self.heads = config.num_attention_heads
+        self.to_q = Linear(weights.child("to_q"), width, width)
+        self.to_k = Linear(weights.child("to_k"), width, width)
+        self.to_v = Linear(weights.child("to_v"), width, width)
+        self.to_out = nn.CellList([Linear(weights.child("to_out.0"), width, width)])
+
+    def construct(self, x: Tensor, mask: Tensor) -> Tensor:
+        mixed = multi_head_attention(self.to_q(x), self.to_k(x), self.to_v(x), self.heads, mask)
+        return self.to_out[0](mixed)
+
+
+class FeedForward(nn.Cell):
+    """(..., width) -> (..., width) through four times the width."""
+
+    def __init__(self, weights: Weights, width: int) -> None:
+        super().__init__()
+        expand = GELU(weights.child("net.0"), width, 4 * width)
+        contract = Linear(weights.child("net.2"), 4 * width, width)
+        self.net = nn.SequentialCell(OrderedDict([("0", expand), ("2", contract)]))  # 1 was a dropout
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class GELU(nn.Cell):
+    """A linear layer and the exact GELU."""
+
+    def __init__(self, weights: Weights, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.proj = Linear(weights.child("proj"), in_features, out_features)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.gelu(self.proj(x))

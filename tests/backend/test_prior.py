@@ -1,0 +1,117 @@
+"""The prior agrees with diffusers, and refuses what it does not implement."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from kandinsky_backend.models.layers import timestep_sinusoid
+from kandinsky_backend.models.prior import PriorTransformer, PriorTransformerConfig
+from kandinsky_backend.weights import Weights, WeightsError
+from tests.golden import configs, text_and_prior_inputs
+from tests.golden.compare import assert_close
+from tests.golden.keys import key_digest
+from tests.golden.text_and_prior import GOLDEN
+from tests.weights_from_names import NoSource, RandomWeights, RecordedShapes
+
+
+def build(architecture: str, dtype: ms.Type = ms.float32) -> PriorTransformer:
+    return PriorTransformer(PriorTransformerConfig.from_dict(configs.PRIOR[architecture]), RandomWeights(dtype=dtype))
+
+
+def inputs(architecture: str) -> dict[str, np.ndarray]:
+    return text_and_prior_inputs.prior_inputs(configs.PRIOR[architecture])
+
+
+def predict(model: PriorTransformer, timestep: int, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    return model(
+        Tensor(arrays["latents"]),
+        timestep,
+        Tensor(arrays["text_embeds"]),
+        Tensor(arrays["text_hidden_states"]),
+        Tensor(arrays["attention_mask"]),
+    ).asnumpy()
+
+
+@pytest.mark.parametrize("architecture", ["a", "b"])
+def test_predictions_match_diffusers(architecture: str) -> None:
+    model, arrays = build(architecture), inputs(architecture)
+    for timestep in text_and_prior_inputs.PRIOR_TIMESTEPS:
+        key = f"prior/{architecture}/predicted_{timestep}"
+        assert_close(key, predict(model, timestep, arrays), GOLDEN[key], limit=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["a", "b"])
+def test_post_processing_matches_diffusers(architecture: str) -> None:
+    key = f"prior/{architecture}/post_processed"
+    ours = build(architecture).post_process_latents(Tensor(inputs(architecture)["latents"]))
+    assert_close(key, ours.asnumpy(), GOLDEN[key], limit=1e-6)
+
+
+def test_float32_inputs_are_computed_in_the_precision_of_the_weights() -> None:
+    predicted = predict(build("a", ms.float16), 500, inputs("a"))
+    assert predicted.dtype == np.float16
+    assert np.abs(predicted - GOLDEN["prior/a/predicted_500"]).max() < 0.05
+
+
+def test_padding_has_no_effect() -> None:
+    model, arrays = build("a"), inputs("a")
+    before = predict(model, 500, arrays)
+    arrays["text_hidden_states"][0, 6:] = 7.0
+    np.testing.assert_allclose(predict(model, 500, arrays)[0], before[0], atol=1e-5)
+    arrays["text_hidden_states"][0, 5] = 7.0
+    assert np.abs(predict(model, 500, arrays)[0] - before[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.float32])
+def test_a_mask_may_have_any_dtype(dtype: type[np.generic]) -> None:
+    arrays = inputs("b")
+    arrays["attention_mask"] = arrays["attention_mask"].astype(dtype)
+    np.testing.assert_allclose(predict(build("b"), 0, arrays), GOLDEN["prior/b/predicted_0"], atol=1e-4)
+
+
+def test_a_sinusoid_is_cosines_then_sines() -> None:
+    row = timestep_sinusoid(100, 2, 4).asnumpy()
+    np.testing.assert_allclose(row, [[np.cos(100), np.cos(1), np.sin(100), np.sin(1)]] * 2, atol=1e-6)
+
+
+def test_a_sinusoid_of_odd_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="even width, not 5"):
+        timestep_sinusoid(1, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"additional_embeddings": 3}, "'additional_embeddings': 3"),
+        ({"time_embed_act_fn": "gelu"}, "'time_embed_act_fn': 'gelu'"),
+        ({"norm_in_type": "layer"}, "'norm_in_type': 'layer'"),
+        ({"embedding_proj_norm_type": "layer"}, "'embedding_proj_norm_type': 'layer'"),
+        ({"encoder_hid_proj_type": None}, "'encoder_hid_proj_type': None"),
+        ({"added_emb_type": None}, "'added_emb_type': None"),
+        ({"time_embed_dim": 512}, "'time_embed_dim': 512"),
+        ({"embedding_proj_dim": 1024}, "'embedding_proj_dim': 1024"),
+        ({"clip_embed_dim": 1280}, "'clip_embed_dim': 1280"),
+        ({"num_layers": None}, "'num_layers': None"),
+        ({"num_attention_heads": 3, "attention_head_dim": 5}, "even .* 3 num_attention_heads .* 5 attention_head_dim"),
+    ],
+)
+def test_a_config_is_refused_by_name(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PriorTransformerConfig.from_dict(configs.PRIOR["published"] | changes)
+
+
+def test_the_published_architecture_takes_the_published_keys() -> None:
+    weights = RecordedShapes()
+    model = PriorTransformer(PriorTransformerConfig.from_dict(configs.PRIOR["published"]), weights)
+    assert key_digest(weights.shapes) == GOLDEN["prior/published_keys"]
+    assert {name for name, _ in model.parameters_and_names()} == set(weights.shapes)
+
+
+def test_a_misshapen_tensor_is_refused_by_its_key() -> None:
+    source = NoSource()
+    source.shapes = {"time_embedding.linear_1.weight": (32, 31)}
+    with pytest.raises(WeightsError, match=r"linear_1\.weight' has shape \[32, 31\], the model needs \[32, 32\]"):
+        PriorTransformer(PriorTransformerConfig.from_dict(configs.PRIOR["a"]), Weights(source, ms.float32))
