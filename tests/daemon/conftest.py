@@ -1,0 +1,226 @@
+"""Real daemons with a fake engine, and a client of a few lines that sees every message."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import pytest
+import zmq
+
+from plugin_client.wire import codec, endpoint
+from plugin_client.wire.messages import (
+    Accepted,
+    Blend,
+    ClientMessage,
+    DaemonMessage,
+    Failed,
+    Ping,
+    Pong,
+    Progress,
+    Result,
+    Submit,
+    TextItem,
+)
+
+M = TypeVar("M")
+PROJECT = Path(__file__).parents[2]
+PATIENCE = 10.0  # s: long enough for a loaded machine; nothing here takes that long unless it is broken
+
+
+def blend(text: str = "quick", **settings: Any) -> Blend:
+    """A blend that makes the fake engine do what `text` says."""
+    return Blend(**{"items": (TextItem(text, 1.0),), "width": 16, "height": 16, **settings})
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain until {what}"
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and is not yet collected by its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+class RawClient:
+    """A DEALER socket that sends messages and keeps the order of all that comes back."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.linger = 0
+        for name, value in options.items():
+            setattr(self.socket, name, value)
+        self.socket.connect(address)
+        self._id = 0
+
+    def __enter__(self) -> RawClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.socket.close()
+
+    def send(self, message: ClientMessage) -> int:
+        """Send; the request id."""
+        self._id += 1
+        self.socket.send_multipart(codec.encode(message, self._id))
+        return self._id
+
+    def receive(self, seconds: float = PATIENCE) -> tuple[int, DaemonMessage]:
+        assert self.socket.poll(seconds * 1000), f"no answer within {seconds} s"
+        return codec.decode_daemon(self.socket.recv_multipart())
+
+    def hears_nothing(self, seconds: float) -> bool:
+        return not self.socket.poll(seconds * 1000)
+
+    def ask(self, message: ClientMessage, answer: type[M]) -> M:
+        """The answer to a message; what arrives for others meanwhile is dropped."""
+        asked = self.send(message)
+        while True:
+            request_id, received = self.receive()
+            if request_id == asked:
+                assert isinstance(received, answer), received
+                return received
+
+    def submit(self, wanted: Blend, job: str | None = None) -> str:
+        """Submit a job and see it accepted; its id."""
+        return self.ask(Submit(job or new_id(), wanted), Accepted).job
+
+    def outcome(self, job: str) -> Result | Failed:
+        """The end of a job that this client submitted or watches."""
+        while True:
+            message = self.receive()[1]
+            if isinstance(message, Result | Failed) and message.job == job:
+                return message
+
+    def wait_for_progress(self, job: str) -> Progress:
+        while True:
+            message = self.receive()[1]
+            if isinstance(message, Progress) and message.job == job:
+                return message
+
+    def run(self, wanted: Blend) -> Result | Failed:
+        return self.outcome(self.submit(wanted))
+
+
+class RunningDaemon:
+    """A daemon process and its log."""
+
+    def __init__(self, home: Path, arguments: Sequence[str]) -> None:
+        self.log_file = home / f"log-{new_id()[:8]}"
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "daemon", *arguments],
+                stderr=log,
+                env=os.environ | {endpoint.HOME_VARIABLE: str(home), "PYTHONPATH": str(PROJECT)},
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    @property
+    def worker(self) -> int:
+        """The process id of the worker that runs now."""
+        wait_until(lambda: children(self.process.pid), "a worker runs")
+        return children(self.process.pid)[0]
+
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """A clean end, whatever the test did."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+
+class Daemons:
+    """Starts daemons in one private home, and ends them with the test."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._started: list[RunningDaemon] = []
+
+    @property
+    def default_address(self) -> str:
+        return f"ipc://{self.home / 'daemon.sock'}"
+
+    def launch(self, *arguments: str, engine: str = "FakeEngine") -> RunningDaemon:
+        """Start a daemon and return at once."""
+        daemon = RunningDaemon(self.home, [f"--engine=tests.daemon.fake_engine:{engine}", *arguments])
+        self._started.append(daemon)
+        return daemon
+
+    def start(self, *arguments: str, engine: str = "FakeEngine") -> RunningDaemon:
+        """Start a daemon at the default address and wait until it answers."""
+        daemon = self.launch(*arguments, engine=engine)
+        with self.client() as client:
+            client.ask(Ping(), Pong)
+        return daemon
+
+    def client(self, **options: Any) -> RawClient:
+        return RawClient(self.default_address, **options)
+
+    def end_all(self) -> None:
+        for daemon in self._started:
+            daemon.end()
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A private data folder, which is also this process's."""
+    home = tmp_path_factory.mktemp("d")  # a short name: a socket's path has little room
+    monkeypatch.setenv(endpoint.HOME_VARIABLE, str(home))
+    return home
+
+
+@pytest.fixture
+def daemons(home: Path) -> Iterator[Daemons]:
+    daemons = Daemons(home)
+    yield daemons
+    daemons.end_all()
+
+
+@pytest.fixture(scope="module")
+def shared_daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
+    """One daemon for all tests of a file that leave it as they found it: idle."""
+    daemons = Daemons(tmp_path_factory.mktemp("s"))
+    daemons.start()
+    yield daemons
+    daemons.end_all()
+
+
+@pytest.fixture
+def client(shared_daemons: Daemons) -> Iterator[RawClient]:
+    with shared_daemons.client() as client:
+        yield client

@@ -1,0 +1,94 @@
+"""Engines that behave badly on purpose, for a real daemon with a real worker process. The prompt says how.
+
+A blend's prompt is a list of words, each a step: see _STEPS. The result is one grey picture of the asked size.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from daemon.errors import JobError
+from plugin_client.wire.messages import Blend, ModelInfo, Picture, Progress, Result, TextItem
+
+QUICK = 0.01  # s
+SLOW = 0.1
+
+
+def _burn() -> None:
+    until = time.monotonic() + SLOW
+    while time.monotonic() < until:
+        pass
+
+
+def _refuse() -> None:
+    raise JobError("bad-request", "the prompt is not to my taste")
+
+
+def _flood_memory() -> None:
+    raise MemoryError("cannot allocate 8 GB")
+
+
+def _stumble() -> None:
+    raise ZeroDivisionError("a mistake in the model")
+
+
+_STEPS: dict[str, Callable[[], None]] = {
+    "quick": lambda: time.sleep(QUICK),
+    "slow": lambda: time.sleep(SLOW),
+    "burn": _burn,
+    "endless": lambda: time.sleep(3600),
+    "flash": lambda: None,
+    "refuse": _refuse,
+    "greedy": _flood_memory,
+    "stumble": _stumble,
+    "abort": os.abort,
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+}
+
+
+class FakeEngine:
+    """Does what the prompt says."""
+
+    def __init__(self, models: Sequence[str], device: str, precision: str, memory: int | None) -> None:
+        self.device, self.precision = device, precision
+        self._models = models
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        return tuple(ModelInfo(name, source=f"fake {name}", hash="f00d", loaded=True) for name in self._models)
+
+    def run(self, job: str, blend: Blend) -> Iterator[Progress | Result]:
+        item = blend.items[0]
+        words = item.text.split() if isinstance(item, TextItem) else ["quick"]
+        for done, word in enumerate(words):
+            yield Progress(job, "denoising", done, len(words), blend.variation, elapsed=0, remaining=1)
+            _STEPS[word]()
+        pixels = bytes([blend.seed % 256]) * (3 * blend.width * blend.height)
+        picture = Picture(blend.width, blend.height, 3, pixels)
+        yield Result(job, (picture,) * blend.count, {"seed": blend.seed, "steps": len(words)})
+
+
+class UnendingEngine(FakeEngine):
+    """Forgets to give a result."""
+
+    def run(self, job: str, blend: Blend) -> Iterator[Progress | Result]:
+        yield Progress(job, "denoising", 0, 1, blend.variation, elapsed=0, remaining=1)
+
+
+class LateEngine(FakeEngine):
+    """Its model is missing until a file `model` lies in the folder that is given as the model's name."""
+
+    def __init__(self, models: Sequence[str], device: str, precision: str, memory: int | None) -> None:
+        if not (Path(models[0]) / "model").exists():
+            raise JobError("load-failed", f"{models[0]} holds no model")
+        super().__init__(models, device, precision, memory)
+
+
+class StillbornEngine(FakeEngine):
+    """Takes the process down while it loads."""
+
+    def __init__(self, models: Sequence[str], device: str, precision: str, memory: int | None) -> None:
+        os.abort()
