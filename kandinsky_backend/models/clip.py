@@ -1,5 +1,6 @@
 """CLIP's text and image encoders, each with its projection into the shared space: Radford et al., 2021,
-arXiv:2103.00020. Laid out as transformers' modeling_clip.py, whose checkpoints these are."""
+arXiv:2103.00020. Laid out as transformers' modeling_clip.py, whose checkpoints these are.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from mindspore import Tensor, nn
 from mindspore import ops as ms_ops
 
 from kandinsky_backend import ops
-from kandinsky_backend.models.config import check_supported, size
-from kandinsky_backend.models.layers import Embedding, LayerNorm, Linear, causal_mask, multi_head_attention
+from kandinsky_backend.models.config import check_supported, epsilon, size, token_id
+from kandinsky_backend.models.layers import (
+    Embedding,
+    LayerNorm,
+    Linear,
+    causal_mask,
+    check_token_ids,
+    multi_head_attention,
+)
 from kandinsky_backend.weights import Weights
 
 # Buffers that older checkpoints hold and that follow from the sizes.
@@ -44,9 +53,16 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class CLIPTextConfig(EncoderConfig):
+    """The text encoder's architecture."""
+
     vocab_size: int
     max_position_embeddings: int
     eos_token_id: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.eos_token_id >= self.vocab_size:
+            raise ValueError(f"CLIP's eos_token_id {self.eos_token_id} is outside its vocab_size {self.vocab_size}")
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> CLIPTextConfig:
@@ -59,12 +75,14 @@ class CLIPTextConfig(EncoderConfig):
             **_read_encoder(config),
             vocab_size=size(config, "vocab_size"),
             max_position_embeddings=size(config, "max_position_embeddings"),
-            eos_token_id=config.get("eos_token_id", 49407),
+            eos_token_id=token_id(config, "eos_token_id", default=49407),
         )
 
 
 @dataclass(frozen=True)
 class CLIPVisionConfig(EncoderConfig):
+    """The image encoder's architecture."""
+
     image_size: int
     patch_size: int
 
@@ -94,7 +112,9 @@ class CLIPVisionConfig(EncoderConfig):
 def _read_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
     check_supported(config, {"hidden_act": ("quick_gelu",)})
     sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "projection_dim")
-    return {key: size(config, key) for key in sizes} | {"layer_norm_eps": config.get("layer_norm_eps", 1e-5)}
+    return {key: size(config, key) for key in sizes} | {
+        "layer_norm_eps": epsilon(config, "layer_norm_eps", default=1e-5)
+    }
 
 
 class CLIPTextModelWithProjection(nn.Cell):
@@ -119,24 +139,35 @@ class CLIPTextModelWithProjection(nn.Cell):
             (B, T, hidden_size), after the final norm.
 
         Raises:
-            ValueError: there are more tokens than positions.
+            ValueError: there are more tokens than positions, an id is outside the vocabulary, or a row has no end.
         """
         batch, tokens = input_ids.shape
+        ids = input_ids.asnumpy()
+        check_token_ids(ids, self.config.vocab_size)
+        ends = first_end_of_text(ids, self.config.eos_token_id)
         last_hidden_state = self.text_model(input_ids)
-        ends = first_end_of_text(input_ids.asnumpy(), self.config.eos_token_id)
         rows = Tensor.from_numpy((ends + tokens * np.arange(batch)).astype(np.int32))
         pooled = last_hidden_state.reshape(batch * tokens, -1)[rows]
         return self.text_projection(pooled), last_hidden_state
 
 
-def first_end_of_text(input_ids: np.ndarray[Any, Any], eos_token_id: int) -> np.ndarray[Any, Any]:
-    """The position of the first end-of-text token in each row of input_ids (B, T)."""
+def first_end_of_text(input_ids: npt.NDArray[np.integer[Any]], eos_token_id: int) -> npt.NDArray[np.intp]:
+    """The position (B,) of the first end-of-text token in each row of input_ids (B, T).
+
+    Raises:
+        ValueError: a row has none.
+    """
     if eos_token_id == _LEGACY_EOS_TOKEN_ID:
         return np.argmax(input_ids, axis=-1)
-    return np.argmax(input_ids == eos_token_id, axis=-1)
+    is_end = input_ids == eos_token_id
+    if not is_end.any(axis=-1).all():
+        raise ValueError(f"a prompt has no end-of-text token, {eos_token_id}: the tokenizer belongs to another model")
+    return np.argmax(is_end, axis=-1)
 
 
 class TextTransformer(nn.Cell):
+    """Token ids (B, T) to the last hidden state (B, T, hidden_size)."""
+
     def __init__(self, config: CLIPTextConfig, weights: Weights) -> None:
         super().__init__()
         self.embeddings = TextEmbeddings(config, weights.child("embeddings"))
@@ -149,6 +180,8 @@ class TextTransformer(nn.Cell):
 
 
 class TextEmbeddings(nn.Cell):
+    """The sum of what each token is and where it stands."""
+
     def __init__(self, config: CLIPTextConfig, weights: Weights) -> None:
         super().__init__()
         self.positions = config.max_position_embeddings
@@ -177,7 +210,7 @@ class CLIPVisionModelWithProjection(nn.Cell):
         """Encode pictures.
 
         Args:
-            pixel_values: (B, 3, image_size, image_size), normalised by CLIP's mean and deviation.
+            pixel_values: (B, 3, image_size, image_size) of any precision, normalised by CLIP's mean and deviation.
 
         Returns:
             image_embeds (B, projection_dim).

@@ -20,6 +20,30 @@ def size(config: Mapping[str, Any], key: str) -> int:
     return value
 
 
+def token_id(config: Mapping[str, Any], key: str, default: int) -> int:
+    """The whole number of at least zero at `key`; `default`, the publishing library's own, where it is left out.
+
+    Raises:
+        ValueError: `key` holds anything else.
+    """
+    value = config.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"the model's config.json has {key!r}: {value!r}: it must be a token id, 0 or above")
+    return value
+
+
+def epsilon(config: Mapping[str, Any], key: str, default: float) -> float:
+    """The number between 0 and 1 at `key`; `default`, the publishing library's own, where it is left out.
+
+    Raises:
+        ValueError: `key` holds anything else.
+    """
+    value = config.get(key, default)
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise ValueError(f"the model's config.json has {key!r}: {value!r}: it must be a number between 0 and 1")
+    return value
+
+
 def check_supported(config: Mapping[str, Any], supported: Mapping[str, tuple[Any, ...]]) -> None:
     """Check that each key which is there holds one of the values that the model implements.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mindspore as ms
 import numpy as np
+import numpy.typing as npt
 from mindspore import Tensor, nn
 
 from kandinsky_backend import ops
@@ -84,6 +86,20 @@ class Embedding(nn.Cell):
 
     def construct(self, ids: Tensor) -> Tensor:
         return self.weight[ids]
+
+
+def check_token_ids(input_ids: npt.NDArray[np.integer[Any]], vocabulary: int) -> None:
+    """Check that an embedding of `vocabulary` rows has one for every id: a device may read past its end unnoticed.
+
+    Raises:
+        ValueError: an id is outside; the message names the first one.
+    """
+    outside = input_ids[(input_ids < 0) | (input_ids >= vocabulary)]
+    if outside.size:
+        raise ValueError(
+            f"token id {outside[0]} is not in the text encoder's vocabulary of {vocabulary}: "
+            "the tokenizer belongs to another model"
+        )
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -27,7 +27,7 @@ from kandinsky_backend.models.layers import (
 )
 from kandinsky_backend.weights import Weights
 
-IGNORED_KEYS: frozenset[str] = frozenset()
+IGNORED_KEYS: frozenset[str] = frozenset()  # the model takes all that checkpoints hold
 
 # Behind the text tokens come the text embedding, the timestep, the noisy image embedding, and a learned token in whose
 # place the prediction appears.
@@ -36,6 +36,8 @@ _ADDITIONAL_TOKENS = 4
 
 @dataclass(frozen=True)
 class PriorTransformerConfig:
+    """The prior's architecture; `num_embeddings` is how many text tokens it takes."""
+
     num_attention_heads: int
     attention_head_dim: int
     num_layers: int

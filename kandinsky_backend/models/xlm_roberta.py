@@ -15,8 +15,15 @@ from mindspore import Tensor, nn
 from mindspore import ops as ms_ops
 
 from kandinsky_backend import ops
-from kandinsky_backend.models.config import check_supported, size
-from kandinsky_backend.models.layers import Embedding, LayerNorm, Linear, multi_head_attention, padding_mask
+from kandinsky_backend.models.config import check_supported, epsilon, size, token_id
+from kandinsky_backend.models.layers import (
+    Embedding,
+    LayerNorm,
+    Linear,
+    check_token_ids,
+    multi_head_attention,
+    padding_mask,
+)
 from kandinsky_backend.weights import Weights
 
 # Buffers that older checkpoints hold and that follow from the sizes; and the pooler, which the average replaces.
@@ -32,6 +39,8 @@ IGNORED_KEYS: frozenset[str] = frozenset(
 
 @dataclass(frozen=True)
 class MultilingualCLIPConfig:
+    """The architecture of XLM-RoBERTa, and the width `projection_dim` of the text embeddings."""
+
     vocab_size: int
     hidden_size: int
     intermediate_size: int
@@ -48,6 +57,11 @@ class MultilingualCLIPConfig:
             raise ValueError(
                 f"XLM-RoBERTa's hidden_size {self.hidden_size} does not divide into num_attention_heads "
                 f"{self.num_attention_heads}"
+            )
+        if self.max_tokens < 1:
+            raise ValueError(
+                f"XLM-RoBERTa's max_position_embeddings {self.max_position_embeddings} leaves no position above "
+                f"pad_token_id {self.pad_token_id}"
             )
 
     @property
@@ -81,8 +95,8 @@ class MultilingualCLIPConfig:
             max_position_embeddings=size(config, "max_position_embeddings"),
             type_vocab_size=size(config, "type_vocab_size"),
             projection_dim=size(config, "numDims"),
-            pad_token_id=config.get("pad_token_id", 1),
-            layer_norm_eps=config.get("layer_norm_eps", 1e-12),
+            pad_token_id=token_id(config, "pad_token_id", default=1),
+            layer_norm_eps=epsilon(config, "layer_norm_eps", default=1e-12),
         )
 
 
@@ -108,8 +122,9 @@ class MultilingualCLIP(nn.Cell):
             text_embeds (B, projection_dim) and the last hidden state (B, T, hidden_size).
 
         Raises:
-            ValueError: there are more tokens than positions.
+            ValueError: there are more tokens than positions, or an id is outside the vocabulary.
         """
+        check_token_ids(input_ids.asnumpy(), self.config.vocab_size)
         last_hidden_state = self.transformer(input_ids, attention_mask)
         return self.LinearTransformation(masked_mean(last_hidden_state, attention_mask)), last_hidden_state
 

@@ -70,7 +70,7 @@ def test_a_prompt_does_not_depend_on_the_others_in_its_batch() -> None:
 def test_a_token_does_not_see_later_ones() -> None:
     model, ids = text_model("b"), prompt_ids("b")
     changed = ids.copy()
-    changed[:, 9:] = 1
+    changed[:, 9:-1] = 1
     _, states = model(Tensor(ids))
     _, changed_states = model(Tensor(changed))
     np.testing.assert_allclose(states.asnumpy()[:, :9], changed_states.asnumpy()[:, :9], atol=1e-5)
@@ -89,9 +89,24 @@ def test_the_end_of_a_text_is_found_by_the_rule_of_its_config(eos_token_id: int,
     assert clip.first_end_of_text(ids, eos_token_id).tolist() == expected
 
 
+def test_a_prompt_without_an_end_is_refused() -> None:
+    ids = prompt_ids("b")
+    ids[1, 3] = 0
+    with pytest.raises(ValueError, match="no end-of-text token, 57"):
+        text_model("b")(Tensor(ids))
+
+
+@pytest.mark.parametrize("token_id", [-1, 99])
+def test_a_token_outside_the_vocabulary_is_refused(token_id: int) -> None:
+    ids = prompt_ids("a")
+    ids[2, 4] = token_id
+    with pytest.raises(ValueError, match=f"token id {token_id} .* vocabulary of 99"):
+        text_model("a")(Tensor(ids))
+
+
 def test_too_many_tokens_are_refused() -> None:
     with pytest.raises(ValueError, match=r"17 tokens .* 16 positions"):
-        text_model("b")(Tensor(np.zeros((1, 17), np.int32)))
+        text_model("b")(Tensor(np.full((1, 17), 57, np.int32)))
 
 
 def test_pixels_of_another_size_are_refused() -> None:
@@ -105,6 +120,9 @@ def test_pixels_of_another_size_are_refused() -> None:
         ({"hidden_act": "gelu"}, "'hidden_act': 'gelu'"),
         ({"hidden_size": "768"}, "'hidden_size': '768'"),
         ({"num_hidden_layers": 0}, "'num_hidden_layers': 0"),
+        ({"layer_norm_eps": 0}, "'layer_norm_eps': 0"),
+        ({"eos_token_id": None}, "'eos_token_id': None"),
+        ({"eos_token_id": 50000}, "eos_token_id 50000 .* vocab_size 49408"),
         ({"num_attention_heads": 7}, "hidden_size 768 .* num_attention_heads 7"),
     ],
 )

@@ -62,6 +62,13 @@ def test_positions_count_tokens_and_not_padding() -> None:
     assert xlm_roberta.position_ids(ids, 1).asnumpy().tolist() == [[2, 3, 4, 1, 1], [1, 1, 2, 3, 4]]
 
 
+def test_a_token_outside_the_vocabulary_is_refused() -> None:
+    ids, mask = prompts("a")
+    ids[1, 1] = 97
+    with pytest.raises(ValueError, match=r"token id 97 .* vocabulary of 97"):
+        build("a")(Tensor(ids), Tensor(mask))
+
+
 def test_too_many_tokens_are_refused() -> None:
     ids = np.zeros((1, 23), np.int32)
     with pytest.raises(ValueError, match=r"23 tokens .* takes 22"):
@@ -76,6 +83,9 @@ def test_too_many_tokens_are_refused() -> None:
         ({"is_decoder": True}, "'is_decoder': True"),
         ({"transformerDimensions": 640}, "'transformerDimensions': 640"),
         ({"num_attention_heads": 7}, "hidden_size 1024 .* num_attention_heads 7"),
+        ({"pad_token_id": None}, "'pad_token_id': None"),
+        ({"pad_token_id": 513}, "max_position_embeddings 514 .* pad_token_id 513"),
+        ({"layer_norm_eps": "1e-5"}, "'layer_norm_eps': '1e-5'"),
         ({"numDims": None}, "'numDims': None"),
     ],
 )
