@@ -1,5 +1,6 @@
-"""CLIP's text and image encoders, each with its projection into the shared space: Radford et al., 2021,
-arXiv:2103.00020. Laid out as transformers' modeling_clip.py, whose checkpoints these are.
+"""CLIP's text and image encoders, each with its projection into the shared space.
+
+Radford et al., 2021, arXiv:2103.00020. Laid out as transformers' modeling_clip.py, whose checkpoints these are.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from kandinsky_backend.weights import Weights
 # Buffers that older checkpoints hold and that follow from the sizes.
 IGNORED_KEYS: frozenset[str] = frozenset({"text_model.embeddings.position_ids", "vision_model.embeddings.position_ids"})
 
-# Configs written before transformers 4.31 hold this end-of-text id, whatever the vocabulary: it means the highest id.
+# Configs written before transformers' pull request 24773 hold this id whatever the vocabulary's end-of-text id is; the
+# models that they belong to end a text with their highest id.
 _LEGACY_EOS_TOKEN_ID = 2
 
 

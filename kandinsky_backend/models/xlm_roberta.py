@@ -1,6 +1,6 @@
-"""The decoder's text encoder: XLM-RoBERTa (Conneau et al., 2020, arXiv:1911.02116), averaged over the prompt's tokens
-and mapped into CLIP's space by one linear layer (M-CLIP: Carlsson et al., LREC 2022).
+"""The decoder's text encoder: XLM-RoBERTa, averaged over the prompt's tokens and mapped into CLIP's space.
 
+Conneau et al., 2020, arXiv:1911.02116; the average and the one linear layer are M-CLIP's (Carlsson et al., LREC 2022).
 Laid out as diffusers' kandinsky/text_encoder.py on transformers' modeling_xlm_roberta.py, whose checkpoints these are.
 """
 

@@ -80,7 +80,7 @@ def test_a_token_does_not_see_later_ones() -> None:
 @pytest.mark.parametrize(
     ("eos_token_id", "expected"),
     [
-        (2, [3, 1]),  # a config of before transformers 4.31: the first of the highest ids
+        (2, [3, 1]),  # an old config: the first of the highest ids
         (7, [2, 3]),  # the first of that id
     ],
 )

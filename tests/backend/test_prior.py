@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from kandinsky_backend.models.layers import timestep_sinusoid
 from kandinsky_backend.models.prior import PriorTransformer, PriorTransformerConfig
 from kandinsky_backend.weights import Weights, WeightsError
 from tests.golden import configs, text_and_prior_inputs
@@ -70,16 +69,6 @@ def test_a_mask_may_have_any_dtype(dtype: type[np.generic]) -> None:
     arrays = inputs("b")
     arrays["attention_mask"] = arrays["attention_mask"].astype(dtype)
     np.testing.assert_allclose(predict(build("b"), 0, arrays), GOLDEN["prior/b/predicted_0"], atol=1e-4)
-
-
-def test_a_sinusoid_is_cosines_then_sines() -> None:
-    row = timestep_sinusoid(100, 2, 4).asnumpy()
-    np.testing.assert_allclose(row, [[np.cos(100), np.cos(1), np.sin(100), np.sin(1)]] * 2, atol=1e-6)
-
-
-def test_a_sinusoid_of_odd_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="even width, not 5"):
-        timestep_sinusoid(1, 1, 5)
 
 
 @pytest.mark.parametrize(
