@@ -19,7 +19,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,7 +37,6 @@ from plugin_client.wire.errors import (
     UsageError,
     VersionError,
 )
-from plugin_client.wire.limits import MAX_SEED
 from plugin_client.wire.messages import (
     Accepted,
     Blend,
@@ -69,6 +68,7 @@ from plugin_client.wire.messages import (
     Watch,
 )
 from plugin_client.wire.recipe import recipes_of
+from plugin_client.wire.schema import show
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,6 +78,9 @@ if TYPE_CHECKING:
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 TIMEOUT = 10.0  # s without a word from a daemon that promises to answer at once
 KEPT_PROGRESS = 100  # of a job that nobody looks at: older ones are dropped
+
+DRAWN_SEEDS = 2**32  # short enough to be typed again
+SETTINGS = {field.name for field in fields(Blend)} - {"items"}
 
 A = TypeVar("A", bound=DaemonMessage)
 
@@ -326,11 +329,10 @@ def make_blend(
     """
     if size is not None:
         settings["width"], settings["height"] = size
-    drawn = random.SystemRandom().randrange(MAX_SEED + 1) if seed is None else seed
-    try:
-        blend = Blend(tuple(_item(item) for item in items), seed=drawn, **settings)
-    except TypeError as exc:
-        raise UsageError(f"that is no setting of a blend: {exc}") from exc
+    if unknown := settings.keys() - SETTINGS:
+        raise UsageError(f"{min(unknown)!r} is no setting of a blend: choose from size, {', '.join(sorted(SETTINGS))}")
+    drawn = random.SystemRandom().randrange(DRAWN_SEEDS) if seed is None else seed
+    blend = Blend(tuple(_item(item) for item in items), seed=drawn, **settings)
     _check(blend)
     return blend
 
@@ -343,6 +345,8 @@ def is_picture_name(text: str) -> bool:
 def _item(item: Item | Weighted) -> Item:
     if isinstance(item, TextItem | PictureItem | EmbedsItem):
         return item
+    if not isinstance(item, tuple) or len(item) != 2:
+        raise UsageError(f"{show(item)} is no item: give pairs of a prompt, picture or picture file and its weight")
     source, weight = item
     if isinstance(source, str) and not is_picture_name(source):
         return TextItem(source, weight)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageColor, PngImagePlugin
 
 from kandinsky_backend.images import PictureError, open_picture
 from kandinsky_backend.utils import make_image_grid
@@ -30,6 +30,8 @@ def picture_item(source: str | Path | Image.Image, weight: float, **settings: An
     Raises:
         UsageError: the file is missing, broken, animated or too large; the text names it.
     """
+    if not isinstance(source, str | Path | Image.Image):
+        raise UsageError(f"a {type(source).__name__} is no picture: give a Path, the name of a file or a Pillow image")
     try:
         image = open_picture(source)
     except PictureError as exc:
@@ -66,7 +68,7 @@ def write_png(path: Path, picture: Picture, recipe: dict[str, Any]) -> None:
     """
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False, sort_keys=True))
-    to_image(picture).save(path, "PNG", compress_level=6, pnginfo=chunks)
+    _save(path, to_image(picture), chunks)
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -106,4 +108,27 @@ def write_grid(path: Path, pictures: Sequence[Picture]) -> None:
     rows = math.ceil(len(pictures) / columns)
     images = [to_image(picture) for picture in pictures]
     blanks = [Image.new("RGB", images[0].size, "white")] * (rows * columns - len(images))
-    make_image_grid([*images, *blanks], rows, columns).save(path, "PNG")
+    _save(path, make_image_grid([*images, *blanks], rows, columns), PngImagePlugin.PngInfo())
+
+
+def colour(text: str) -> tuple[int, int, int]:
+    """Red, green, blue of a colour's name or #rrggbb.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError as exc:
+        raise UsageError(f"unknown colour {text!r}: use a name like white, or #rrggbb") from exc
+    return red, green, blue
+
+
+def _save(path: Path, image: Image.Image, chunks: PngImagePlugin.PngInfo) -> None:
+    """Write the whole file or none of it: an older one is replaced only when the new one stands."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        image.save(part, "PNG", compress_level=6, pnginfo=chunks)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

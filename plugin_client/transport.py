@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -98,7 +99,10 @@ class FunctionTransport(Transport):
         self._answers.extend(self._answer(frames))
 
     def receive(self, timeout: float) -> list[bytes] | None:
-        return self._answers.popleft() if self._answers else None
+        if not self._answers:
+            time.sleep(timeout)
+            return None
+        return self._answers.popleft()
 
     def close(self) -> None:
         self._answers.clear()

@@ -46,6 +46,16 @@ def blend_from_recipe(recipe: object) -> Blend:
     return blend_from_plain(settings, "recipe")
 
 
+def with_provenance(recipe: dict[str, Any], original: dict[str, Any]) -> dict[str, Any]:
+    """`recipe`, of a picture made again from `original`, with what was known of the pictures behind its embeddings.
+
+    An embedding is sent without its past, so the daemon cannot tell it.
+    """
+    known = {item["embeds"]: item for item in original["items"] if "embeds" in item}
+    items = [{**known.get(item.get("embeds"), {}), **item} for item in recipe["items"]]
+    return {**recipe, "items": items}
+
+
 def _item(item: object, where: str) -> object:
     """An item of a recipe as an item of a submit message."""
     if not isinstance(item, dict):

@@ -1,0 +1,277 @@
+"""The arguments of kandinsky-blend, and their help.
+
+An option that was not given is absent from the result, so that defaults stand in one place: messages.Blend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from plugin_client.launch import full_name
+from plugin_client.wire.endpoint import default_address
+from plugin_client.wire.limits import BOUNDS, MAX_COUNT, MAX_SIDE, MIN_SIDE
+from plugin_client.wire.messages import Blend, Blending, Fit
+
+# An item as given: what it is, its text or file, its weight.
+GivenItem = tuple[Literal["prompt", "image"], str, float]
+
+_DEFAULTS = {field.name: field.default for field in fields(Blend)}
+_DRAWN = {
+    "size": f"{_DEFAULTS['width']}x{_DEFAULTS['height']}",
+    "seed": "drawn, and shown",
+    "model": "the first that the daemon offers",
+}
+
+_EXAMPLES = """\
+examples:
+  Something between two pictures and a prompt:
+    kandinsky-blend generate --prompt "a cat" 0.3 --image cat.png 0.3 --image night.jpg 0.4 -o out.png
+  Four variations, and all of them on one sheet:
+    kandinsky-blend generate --image a.png 0.5 --image b.png 0.5 --count 4 --grid sheet.png -o out.png
+  The same picture again, from nothing but its file; then with more of its second item:
+    kandinsky-blend again out.png
+    kandinsky-blend again out.png --weights 0.2 0.8 -o more.png
+  What runs, and how to leave it:
+    kandinsky-blend status
+    kandinsky-blend cancel 1f2e3d4c
+
+The blending is done by a daemon in the background, which keeps the model loaded. generate and again start one when
+none runs; stop ends it. Errors are one sentence on stderr; the exit code is 2 for a mistake in the command, 1 for
+anything else, 130 after Ctrl-C."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; its result has the command's name as `command`."""
+    top = argparse.ArgumentParser(
+        prog="kandinsky-blend",
+        description="Blend pictures and prompts, each with a weight, into the picture that lies between them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {metadata.version('kandinsky-blend')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_generate(commands)
+    _add_again(commands)
+    _add_jobs(commands)
+    _add_daemon(commands)
+    return top
+
+
+def _add_generate(commands: Any) -> None:
+    command = _command(commands, "generate", "make a new picture")
+    item = command.add_argument_group("what to blend (repeat them; at least one)")
+    item.add_argument(
+        "--prompt",
+        dest="items",
+        nargs=2,
+        action=_AddItem,
+        metavar=("TEXT", "WEIGHT"),
+        help="words, best in English, of which the model reads about 70",
+    )
+    item.add_argument(
+        "--image",
+        dest="items",
+        nargs=2,
+        action=_AddItem,
+        metavar=("FILE", "WEIGHT"),
+        help="a picture file. Weights are used as they are: 0.5 and 0.5 lie halfway, 1 on one item alone is that item, "
+        "a negative weight leads away from it",
+    )
+    _add_output(command, required=True)
+    command.add_argument(
+        "--grid", type=_png, metavar="FILE.png", default=None, help="put all variations on one sheet as well"
+    )
+    look = command.add_argument_group("how it looks")
+    _add_settings(look, {name: str(value) for name, value in _DEFAULTS.items()} | _DRAWN)
+    _add_look(look)
+    pictures = command.add_argument_group("how the model sees the given pictures, in which it reads one square")
+    pictures.add_argument(
+        "--fit",
+        choices=get_args(Fit),
+        default="crop",
+        help="crop the centre, pad with the backdrop, or stretch (default: %(default)s)",
+    )
+    pictures.add_argument(
+        "--backdrop",
+        default="white",
+        metavar="COLOUR",
+        help="what shines through transparent parts: a name or #rrggbb (default: %(default)s)",
+    )
+
+
+def _add_again(commands: Any) -> None:
+    command = _command(
+        commands,
+        "again",
+        "make a picture again from the recipe in its file",
+        "On the same machine, the new file equals the old one byte for byte. What the model saw in the given pictures "
+        "is in the recipe: their files are not needed. With other weights or settings it is a new blend of the same.",
+    )
+    command.add_argument("picture", type=Path, metavar="FILE.png", help="made by kandinsky-blend")
+    _add_output(command, required=False)
+    command.add_argument(
+        "--weights",
+        nargs="+",
+        type=_number(float, "TextItem.weight"),
+        metavar="WEIGHT",
+        help="new weights, one for each item in the order in which they were given",
+    )
+    _add_settings(command, {})
+
+
+def _add_jobs(commands: Any) -> None:
+    _command(commands, "status", "show the daemon and its jobs")
+    cancel = _command(commands, "cancel", "cancel a job; it ends within a step")
+    fetch = _command(commands, "fetch", "wait for a job that was left, and write its pictures")
+    for command in (cancel, fetch):
+        command.add_argument("job", metavar="JOB", help="its id, or the beginning of it, from status")
+    _add_output(fetch, required=True)
+
+
+def _add_daemon(commands: Any) -> None:
+    _command(commands, "models", "list the models that the daemon offers, the default first")
+    start = _command(commands, "start", "start a daemon in the background", "See kandinsky-daemon --help for more.")
+    start.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME|FOLDER|HUBID",
+        help="a model to offer; repeat it for several, the first is the default",
+    )
+    start.add_argument("--device", default=None, help="cpu, ascend or auto")
+    start.add_argument("--precision", default=None, help="float32, float16, bfloat16 or auto")
+    _command(commands, "stop", "cancel what runs and stop the daemon")
+
+
+def _command(commands: Any, name: str, help_: str, more: str = "") -> argparse.ArgumentParser:
+    description = f"{help_[0].upper()}{help_[1:]}. {more}".strip()
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_, description=description, argument_default=argparse.SUPPRESS
+    )
+    command.add_argument(
+        "--endpoint",
+        default=None,
+        metavar="ADDRESS",
+        help=f"the daemon's: ipc:///folder/name.sock or tcp://host:port (default: {default_address()})",
+    )
+    return command
+
+
+def _add_output(command: argparse.ArgumentParser, required: bool) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        type=_png,
+        required=required,
+        default=None,
+        metavar="FILE.png",
+        help="where to write it"
+        + ("; of several, FILE-1.png, FILE-2.png ..." if required else " (default: X-again.png)"),
+    )
+    command.add_argument("--quiet", action="store_true", default=False, help="show no progress")
+
+
+def _add_settings(group: Any, defaults: dict[str, str]) -> None:
+    """What may differ between a picture and the same one made again; `defaults` are shown in the help."""
+
+    def add(name: str, kind: Callable[[str], Any], metavar: str, help_: str) -> None:
+        default = defaults.get(name, "as recorded")
+        group.add_argument(f"--{name}", type=kind, metavar=metavar, help=f"{help_} (default: {default})")
+
+    add("size", _size, "WxH", f"in pixels, each side from {MIN_SIDE} to {MAX_SIDE}")
+    add("steps", _number(int, "Blend.steps"), "N", "of painting; fewer are quicker and rougher")
+    add(
+        "guidance", _number(float, "Blend.guidance"), "N", "how closely the painting follows the blend; 1 lets it drift"
+    )
+    add("seed", _number(int, "Blend.seed"), "N", "the same seed makes the same picture")
+    add("model", full_name, "NAME", "one of those that `kandinsky-blend models` lists, or its folder")
+
+
+def _add_look(group: Any) -> None:
+    """What is only asked for in a new picture."""
+    group.add_argument(
+        "--count", type=_number(int, "Blend.count"), metavar="N", help=f"variations, up to {MAX_COUNT} (default: 1)"
+    )
+    group.add_argument("--negative", metavar="TEXT", help="what to keep away from")
+    group.add_argument(
+        "--decoder-prompt",
+        metavar="TEXT",
+        help="words for the painting itself, in any of about 100 languages (default: none, as in the reference). The "
+        "blend says what the picture is of; this reaches the multilingual text encoder beside it and shifts details. "
+        "Try it when the blend has lost something that words can name; leave it out to compare with other programs",
+    )
+    _add_number(group, "prior_steps", int, "of turning each prompt into what a picture of it would look like")
+    _add_number(group, "prior_guidance", float, "how closely that follows the words")
+    group.add_argument(
+        "--blending",
+        choices=get_args(Blending),
+        help="linear is the reference; spherical keeps the strength of what it mixes "
+        f"(default: {_DEFAULTS['blending']})",
+    )
+    group.add_argument("--normalise", action="store_true", help="divide the weights by their sum")
+
+
+def _add_number(group: Any, name: str, kind: Callable[[str], float], help_: str) -> None:
+    option = f"--{name.replace('_', '-')}"
+    group.add_argument(
+        option, type=_number(kind, f"Blend.{name}"), metavar="N", help=f"{help_} (default: {_DEFAULTS[name]})"
+    )
+
+
+# --- kinds of values ---------------------------------------------------------------------------------------------
+
+
+class _AddItem(argparse.Action):
+    """Collects prompts and images in the order in which they stand."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        assert values is not None
+        source, weight = map(str, values)
+        try:
+            number = _number(float, "TextItem.weight")(weight)
+        except argparse.ArgumentTypeError as exc:
+            raise argparse.ArgumentError(self, f"the weight of {source!r}: {exc}") from exc
+        item = (self.option_strings[0].lstrip("-"), source, number)
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest, []), item])
+
+
+def _number(kind: Callable[[str], float], field: str) -> Callable[[str], float]:
+    """What reads a number within the bounds of a field of a message."""
+    low, high = BOUNDS[field]
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' * (kind is int)}number") from exc
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is out of range: must be from {low} to {high}")
+        return value
+
+    return read
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write WIDTHxHEIGHT, like 768x512")
+    side = _number(int, "Blend.width")
+    return int(side(match[1])), int(side(match[2]))
+
+
+def _png(text: str) -> Path:
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .png: recipes are kept in PNG files")
+    return Path(text)

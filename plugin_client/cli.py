@@ -1,0 +1,279 @@
+"""kandinsky-blend: blends from the shell. arguments.py says what can be asked for, and what it means."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from plugin_client import launch, pictures
+from plugin_client.arguments import GivenItem, parser
+from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
+from plugin_client.terminal import NoProgress, ProgressLine, duration, table
+from plugin_client.wire.endpoint import parse_endpoint
+from plugin_client.wire.errors import KandinskyError, ProtocolError, UsageError
+from plugin_client.wire.messages import Blend, Item, JobInfo, TextItem
+from plugin_client.wire.recipe import blend_from_recipe, with_provenance
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code: 0, 1 when it failed, 2 when it was used wrongly, 130 after Ctrl-C."""
+    arguments = parser().parse_args(argv)
+    try:
+        _COMMANDS[arguments.command](arguments)
+    except UsageError as exc:
+        return _complain(exc, MISUSED)
+    except KandinskyError as exc:
+        return _complain(exc, FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _complain(error: KandinskyError, code: int) -> int:
+    print(f"kandinsky-blend: {error}", file=sys.stderr)
+    return code
+
+
+# --- making pictures ---------------------------------------------------------------------------------------------
+
+
+def generate(arguments: argparse.Namespace) -> None:
+    """Make new pictures."""
+    settings = _settings(arguments)
+    outputs = _numbered(arguments.output, settings.get("count", 1))
+    grids = [arguments.grid] if arguments.grid else []
+    _check_folders(*outputs, *grids)
+    blend = make_blend(_items(arguments), **settings)
+    _say(arguments, f"seed {blend.seed}")
+    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
+        job = client.submit_blend(blend)
+        result = _follow_or_cancel(job, arguments)
+        with _keeping(job):
+            _write_pictures(outputs, result)
+            for grid in grids:
+                pictures.write_grid(grid, result.pictures)
+                print(grid)
+        job.release()
+
+
+def again(arguments: argparse.Namespace) -> None:
+    """Make a picture again from the recipe in its file."""
+    source: Path = arguments.picture
+    output = arguments.output or source.with_name(f"{source.stem}-again.png")
+    _check_folders(output)
+    original = pictures.read_recipe(source)
+    blend = _changed(_recorded(original, source), arguments)
+    with launch.connect_or_start(arguments.endpoint, []) as client:
+        job = client.submit_blend(_with_known_model(blend, client))
+        result = _follow_or_cancel(job, arguments)
+        recipe = with_provenance(result.recipes[0], original)
+        before = source.read_bytes()
+        with _keeping(job):
+            pictures.write_png(output, result.pictures[0], recipe)
+        print(output)
+        _say(arguments, _comparison(before, output, original, recipe))
+        job.release()
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    """Wait for a job and write its pictures. Ctrl-C leaves the job as it is."""
+    _check_folders(arguments.output)
+    with Client(arguments.endpoint) as client:
+        job = client.job(_full_id(client, arguments.job))
+        result = _follow(job, arguments)
+        with _keeping(job):
+            _write_pictures(_numbered(arguments.output, len(result.pictures)), result)
+        job.release()
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The given settings of a blend."""
+    return {name: value for name, value in vars(arguments).items() if name in SETTINGS or name == "size"}
+
+
+def _items(arguments: argparse.Namespace) -> list[Item]:
+    given: list[GivenItem] = getattr(arguments, "items", [])
+    if not given:
+        raise UsageError("there is nothing to blend: give at least one --prompt TEXT WEIGHT or --image FILE WEIGHT")
+    backdrop = pictures.colour(arguments.backdrop)
+    return [
+        TextItem(source, weight)
+        if kind == "prompt"
+        else pictures.picture_item(Path(source), weight, fit=arguments.fit, backdrop=backdrop)
+        for kind, source, weight in given
+    ]
+
+
+def _recorded(recipe: dict[str, Any], source: Path) -> Blend:
+    try:
+        return blend_from_recipe(recipe)
+    except ProtocolError as exc:
+        raise UsageError(f"{source} cannot be made again: {exc}") from exc
+
+
+def _changed(blend: Blend, arguments: argparse.Namespace) -> Blend:
+    """The recorded blend with what was given on the command line."""
+    settings = _settings(arguments)
+    if size := settings.pop("size", None):
+        settings["width"], settings["height"] = size
+    if weights := getattr(arguments, "weights", None):
+        if len(weights) != len(blend.items):
+            raise UsageError(f"{len(weights)} weights were given, and the recipe has {len(blend.items)} items")
+        settings["items"] = tuple(replace(item, weight=w) for item, w in zip(blend.items, weights, strict=True))
+    if "model" in settings:
+        settings["model_hash"] = ""
+    return replace(blend, **settings)
+
+
+def _with_known_model(blend: Blend, client: Client) -> Blend:
+    """The same weights may have another name here: ask for the default model then, whose hash the daemon checks."""
+    if blend.model_hash and blend.model not in {model.name for model in client.models()}:
+        return replace(blend, model="")
+    return blend
+
+
+def _comparison(before: bytes, output: Path, original: dict[str, Any], recipe: dict[str, Any]) -> str:
+    if output.read_bytes() == before:
+        return "the same picture, byte for byte"
+    differing = sorted(key for key in original.keys() | recipe.keys() if original.get(key) != recipe.get(key))
+    return f"another picture: its recipe differs in {', '.join(differing) or 'nothing, but its pixels do'}"
+
+
+# --- following a job ---------------------------------------------------------------------------------------------
+
+
+def _follow_or_cancel(job: Job, arguments: argparse.Namespace) -> BlendResult:
+    try:
+        return _follow(job, arguments)
+    except KeyboardInterrupt:
+        job.cancel()
+        print("kandinsky-blend: cancelled", file=sys.stderr)
+        raise
+
+
+def _follow(job: Job, arguments: argparse.Namespace) -> BlendResult:
+    line = NoProgress() if arguments.quiet else ProgressLine()
+    try:
+        for progress in job.watch():
+            line.show(progress)
+    finally:
+        line.clear()
+    result = job.result()
+    for warning in result.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return result
+
+
+@contextmanager
+def _keeping(job: Job) -> Iterator[None]:
+    """While files are written: the daemon keeps the pictures, so a full disk loses nothing."""
+    try:
+        yield
+    except OSError as exc:
+        raise KandinskyError(
+            f"{exc.filename} cannot be written: {exc.strerror}; the daemon keeps the pictures, so free some space "
+            f"or choose another place, and run: kandinsky-blend fetch {job.id[:8]} -o FILE.png"
+        ) from exc
+
+
+def _write_pictures(outputs: Sequence[Path], result: BlendResult) -> None:
+    for output, picture, recipe in zip(outputs, result.pictures, result.recipes, strict=True):
+        pictures.write_png(output, picture, recipe)
+        print(output)
+
+
+def _numbered(output: Path, count: int) -> list[Path]:
+    """The files of `count` pictures: FILE.png, or FILE-1.png, FILE-2.png, ..."""
+    if count == 1:
+        return [output]
+    return [output.with_name(f"{output.stem}-{n}{output.suffix}") for n in range(1, count + 1)]
+
+
+def _check_folders(*outputs: Path) -> None:
+    """Find out before an hour of work that it could not be written."""
+    for output in outputs:
+        if not output.parent.is_dir():
+            raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
+        if output.is_dir():
+            raise UsageError(f"{output} cannot be written: it is a folder")
+
+
+def _say(arguments: argparse.Namespace, text: str) -> None:
+    if not arguments.quiet:
+        print(text, file=sys.stderr)
+
+
+# --- the daemon and its jobs -------------------------------------------------------------------------------------
+
+
+def status(arguments: argparse.Namespace) -> None:
+    """Show the daemon and its jobs."""
+    with Client(arguments.endpoint) as client:
+        pong, jobs = client.ping(), client.jobs()
+    hardware = f", {pong.precision} on {pong.device}" if pong.device else ""
+    memory = f", {pong.memory / 1e9:.1f} GB" if pong.memory else ""
+    print(f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}")
+    print(f"up {duration(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting")
+    if jobs:
+        print(f"\n{table(('JOB', 'STATE', 'STEP', 'TIME', 'LEFT', 'WHAT'), map(_row, jobs))}")
+
+
+def _row(job: JobInfo) -> tuple[str, ...]:
+    step = f"{job.step}/{job.steps}" if job.steps else "-"
+    left = duration(job.remaining) if job.remaining > 0 else "-"
+    what = f"{job.title}: {job.error}" if job.error else job.title
+    return job.job[:8], job.state, step, duration(job.elapsed), left, what
+
+
+def cancel(arguments: argparse.Namespace) -> None:
+    """Cancel a job. One that is over stays as it is."""
+    with Client(arguments.endpoint) as client:
+        info = client.job(_full_id(client, arguments.job)).cancel()
+    print(f"job {info.job[:8]} is {info.state}")
+
+
+def _full_id(client: Client, beginning: str) -> str:
+    """The id of the one job that begins so."""
+    found = [info.job for info in client.jobs() if info.job.startswith(beginning.lower())]
+    if len(found) != 1:
+        many = "no job's id begins" if not found else f"the ids of {len(found)} jobs begin"
+        raise UsageError(f"{many} with {beginning!r}: `kandinsky-blend status` lists them")
+    return found[0]
+
+
+def models(arguments: argparse.Namespace) -> None:
+    """List the models that the daemon offers."""
+    with Client(arguments.endpoint) as client:
+        offered = client.models()
+    rows = [(model.name, "yes" if model.loaded else "no", model.hash[:12] or "-", model.note) for model in offered]
+    print(table(("MODEL", "LOADED", "HASH", "NOTE"), rows))
+
+
+def start(arguments: argparse.Namespace) -> None:
+    """Start a daemon in the background."""
+    given = launch.model_arguments(arguments.model)
+    for name in ("device", "precision"):
+        if value := getattr(arguments, name):
+            given += [f"--{name}", value]
+    with launch.start(arguments.endpoint, given) as client:
+        pid = client.ping().pid
+    print(f"daemon started, process {pid}; its log is {launch.log_file(parse_endpoint(arguments.endpoint))}")
+
+
+def stop(arguments: argparse.Namespace) -> None:
+    """Cancel what runs and stop the daemon."""
+    with Client(arguments.endpoint) as client:
+        client.shutdown()
+    print("the daemon stops")
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    command.__name__: command for command in (generate, again, fetch, status, cancel, models, start, stop)
+}

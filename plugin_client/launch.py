@@ -1,0 +1,110 @@
+"""Starts a daemon in the background where none runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from plugin_client.client import Client
+from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
+from plugin_client.wire.errors import DaemonNotRunning, TransportError, UsageError
+
+START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
+LAST_BYTES = 4096  # of a log, in which its last line is looked for
+
+
+def log_file(address: str) -> Path:
+    """Where a daemon that was started here writes its log."""
+    return connection_file(address).with_suffix(".log")
+
+
+def model_arguments(names: Iterable[str]) -> list[str]:
+    """The daemon's arguments that offer these models; "" is its default. Folders are told by their full path."""
+    return [word for name in names if name for word in ("--model", full_name(name))]
+
+
+def full_name(model: str) -> str:
+    """A model's name as the daemon has it, which runs in another folder."""
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.is_dir() else model
+
+
+def connect_or_start(endpoint: str | None, arguments: Sequence[str]) -> Client:
+    """A client of the daemon at `endpoint`, which is started with `arguments` when none runs there.
+
+    Raises:
+        DaemonNotRunning: nothing listens at a tcp address, or the daemon did not start; the text has its last words.
+    """
+    try:
+        return Client(endpoint)
+    except DaemonNotRunning:
+        if not _may_start(parse_endpoint(endpoint)):
+            raise
+    return start(endpoint, arguments)
+
+
+def start(endpoint: str | None, arguments: Sequence[str]) -> Client:
+    """Start a daemon with `arguments`, and a client of it once it answers.
+
+    Raises:
+        UsageError: a daemon runs there already.
+        DaemonNotRunning: it did not start; the text has the last line of its log.
+    """
+    address = parse_endpoint(endpoint)
+    if client := _running(endpoint):
+        client.close()
+        raise UsageError(f"a daemon runs at {address} already")
+    process = _spawn(address, endpoint, arguments)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        has_ended = process.poll() is not None  # before looking: another one may have been quicker and be there
+        if client := _running(endpoint):
+            return client
+        if has_ended:
+            raise DaemonNotRunning(f"the daemon did not start: {_last_line(log_file(address))}")
+        time.sleep(0.05)
+    process.terminate()
+    raise DaemonNotRunning(f"the daemon did not answer within {START_SECONDS:g} s: see {log_file(address)}")
+
+
+def _may_start(address: str) -> bool:
+    """A tcp address may be another machine's; a socket path and the default are here."""
+    return address.startswith("ipc://") or address == default_address()
+
+
+def _running(endpoint: str | None) -> Client | None:
+    try:
+        client = Client(endpoint)
+    except DaemonNotRunning:
+        return None
+    try:
+        client.ping()
+    except TransportError:
+        client.close()
+        return None
+    return client
+
+
+def _spawn(address: str, endpoint: str | None, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A daemon of its own session, so that closing the terminal or Ctrl-C does not reach it."""
+    folder = make_data_folder()
+    where = [] if endpoint is None else ["--endpoint", address]
+    with log_file(address).open("wb") as log:
+        # Not in the current folder: `python -m` would import what lies there.
+        return subprocess.Popen(
+            [sys.executable, "-m", "daemon", *where, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_bytes()[-LAST_BYTES:].decode("utf-8", "replace").split("\n")
+    written = [line.strip() for line in lines if line.strip()]
+    return written[-1] if written else "it ended without a word"
