@@ -15,7 +15,7 @@ from install.environment import Environment
 from install.steps import InstallError, child_environment, run_step
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-START_LIMIT = 120.0  # s until the daemon must listen; a machine whose disk cache is cold is slow to import
+START_LIMIT = 120.0  # s until the daemon must answer; a machine whose disk cache is cold is slow to import
 STOP_LIMIT = 20.0  # s until a daemon that was asked to end is killed
 STAND_IN_NOTE = """
 The model behind this picture is a small stand-in with random weights: it has learnt nothing, so it draws textures and
@@ -31,19 +31,29 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
     environment.ensure()
     output = environment.project / "demo-output"
     output.mkdir(exist_ok=True)
+    picture = output / "blend.png"
+    picture.unlink(missing_ok=True)
     model = output / "stand-in-model"
     make_stand_in(environment, model, output / "stand-in-model.log")
-    picture = output / "blend.png"
-    with daemon(environment, model, output / "daemon.log") as endpoint:
-        options = ["--size", "256x256", "--steps", "20", "--seed", "7", "--output", str(picture)]
-        command = generate_command(environment, [*options, "--endpoint", endpoint])
-        print(f"\n$ {shlex.join(command)}", flush=True)
-        exit_code = subprocess.run(command, env=child_environment(), check=False).returncode
-    if exit_code == 0:
-        print(f"\nThe picture is {picture}")
-        print(STAND_IN_NOTE)
-        print(shlex.join(generate_command(environment, ["--output", "blend.png"])))
-    return exit_code
+    with running_daemon(environment, model, output / "daemon.log") as endpoint:
+        settings = ["--size", "256x256", "--steps", "20", "--seed", "7", "-o", str(picture)]
+        show_and_run([*generate(environment), *settings, "--endpoint", endpoint.address], endpoint.variables)
+    print(f"\nThe picture is {picture}")
+    print(STAND_IN_NOTE)
+    print(shlex.join([*generate(environment), "-o", "blend.png"]))
+    return 0
+
+
+def show_and_run(command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Run a command with its output on the terminal.
+
+    Raises:
+        InstallError: its exit code is not 0.
+    """
+    print(f"\n$ {shlex.join(command)}", flush=True)
+    exit_code = subprocess.run(command, env=variables, check=False).returncode
+    if exit_code != 0:
+        raise InstallError(f"The command above ended with exit code {exit_code}.")
 
 
 def make_stand_in(environment: Environment, folder: Path, log: Path) -> None:
@@ -54,48 +64,57 @@ def make_stand_in(environment: Environment, folder: Path, log: Path) -> None:
     run_step("making a small stand-in model", command, environment.project, log)
 
 
-def generate_command(environment: Environment, options: Sequence[str]) -> list[str]:
-    """The command line that blends the demo's prompt and pictures."""
+def generate(environment: Environment) -> list[str]:
+    """The command line that blends the demo's prompt and pictures, up to its settings."""
     items = [
         *("--prompt", "a cat", "0.3"),
         *("--image", str(PICTURES / "cat.png"), "0.3"),
         *("--image", str(PICTURES / "night.jpg"), "0.4"),
     ]
-    return [str(environment.script("kandinsky-blend")), "generate", *items, *options]
+    return [str(environment.script("kandinsky-blend")), "generate", *items]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a daemon listens, and the environment variables of a client of it."""
+
+    address: str
+    variables: Mapping[str, str]
 
 
 @contextmanager
-def daemon(environment: Environment, model: Path, log: Path) -> Iterator[str]:
-    """A daemon that serves `model` at an endpoint of its own, which is yielded; it ends with the block.
+def running_daemon(environment: Environment, model: Path, log: Path) -> Iterator[Endpoint]:
+    """A daemon that serves `model`; it ends with the block.
 
-    Its socket lies in a new private folder, so that a daemon which the user runs is not disturbed.
+    Its socket and its files lie in a new private folder, so that a daemon which the user runs is not disturbed.
 
     Raises:
-        InstallError: it ended at once, or did not listen in time.
+        InstallError: it ended at once, or did not answer in time.
     """
     with tempfile.TemporaryDirectory(prefix="kandinsky-blend-") as private, log.open("wb") as output:
-        socket = Path(private) / "daemon.sock"
-        endpoint = f"ipc://{socket}"
-        command = [str(environment.script("kandinsky-daemon")), "--model", str(model), "--endpoint", endpoint]
-        print(f"\n$ {shlex.join(command)}", flush=True)
+        variables = {**child_environment(), "KANDINSKY_BLEND_HOME": private}
+        endpoint = Endpoint(f"ipc://{private}/daemon.sock", variables)
+        command = [str(environment.script("kandinsky-daemon")), "--model", str(model), "--endpoint", endpoint.address]
+        print(f"\n$ {shlex.join(command)} &", flush=True)
         with subprocess.Popen(
-            command, env=child_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ) as process:
             try:
-                _wait_for(socket, process, log)
+                _wait_for_answer(environment, endpoint, process, log)
                 yield endpoint
             finally:
                 _stop(process)
 
 
-def _wait_for(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for_answer(environment: Environment, endpoint: Endpoint, process: subprocess.Popen[bytes], log: Path) -> None:
+    status = [str(environment.script("kandinsky-blend")), "status", "--endpoint", endpoint.address]
     deadline = time.monotonic() + START_LIMIT
-    while not socket.exists():
+    while subprocess.run(status, env=endpoint.variables, capture_output=True, check=False).returncode != 0:
         if process.poll() is not None:
-            raise InstallError(f"The daemon ended at once with exit code {process.returncode}; see {log}.")
+            raise InstallError(f"The daemon ended at once with exit code {process.returncode}: see {log}.")
         if time.monotonic() > deadline:
-            raise InstallError(f"The daemon did not listen within {START_LIMIT:.0f} s; see {log}.")
-        time.sleep(0.05)
+            raise InstallError(f"The daemon did not answer within {START_LIMIT:.0f} s: see {log}.")
+        time.sleep(0.1)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

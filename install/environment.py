@@ -89,7 +89,7 @@ class Environment:
             InstallError: no fitting Python, no network, no room on the disk, or pip failed.
         """
         with self._alone():
-            stamp = self._valid_stamp()
+            stamp = self.finished()
             if stamp is None:
                 self._make()
             elif stamp.pyproject == self._pyproject_hash() and set(groups) <= set(stamp.groups):
@@ -103,8 +103,8 @@ class Environment:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _valid_stamp(self) -> Stamp | None:
-        """The stamp of an environment that was finished, still runs and was not moved; else None."""
+    def finished(self) -> Stamp | None:
+        """The stamp of an environment that was made to the end, still runs and was not moved; else None."""
         stamp = Stamp.read(self.folder / STAMP)
         if stamp is None or stamp.project != str(self.project) or stamp.python not in SUPPORTED:
             return None

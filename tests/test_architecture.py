@@ -1,0 +1,182 @@
+"""Holds DESIGN's arrows: who may import whom, read from the source, imports inside functions included."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGES = ("install", "plugin_client", "daemon", "kandinsky_backend")
+TOP_FOLDERS = {*PACKAGES, "tests"}
+BUILD_OUTPUTS = {"build", "demo-output"}  # git ignores them
+MAX_LINES = 500
+
+
+@dataclass(frozen=True)
+class MayImport:
+    """What a module may import besides the standard library: packages and modules of ours, and other people's."""
+
+    ours: frozenset[str]
+    others: frozenset[str]
+
+
+def may_import(ours: str = "", others: str = "") -> MayImport:
+    return MayImport(frozenset(ours.split()), frozenset(others.split()))
+
+
+# The rule with the longest matching name holds.
+RULES = {
+    "install": may_import("install"),
+    "plugin_client": may_import("plugin_client", "zmq msgpack"),
+    "plugin_client.wire": may_import("plugin_client.wire", "msgpack"),
+    "plugin_client.wire.endpoint": may_import("plugin_client.wire", "zmq"),  # libzmq makes the CURVE keys
+    "plugin_client.transport": may_import("plugin_client.wire", "zmq"),
+    "plugin_client.client": may_import("plugin_client", "PIL"),  # for its types only, see below
+    # How picture files are opened (EXIF rotation, 16 bits, CMYK, ...) is written once, in the backend, in two modules
+    # that need Pillow and numpy and not MindSpore.
+    "plugin_client.pictures": may_import("plugin_client.wire kandinsky_backend.images kandinsky_backend.utils", "PIL"),
+    "plugin_client.gimp": may_import("plugin_client", "gi"),
+    "daemon": may_import("daemon plugin_client.wire", "zmq"),
+    "daemon.engine": may_import("daemon plugin_client.wire kandinsky_backend", "numpy PIL"),
+    "kandinsky_backend": may_import(
+        "kandinsky_backend", "mindspore numpy PIL safetensors huggingface_hub httpx transformers tqdm"
+    ),
+    # Made the weights that ship with the package, in an environment that has the reference. Nothing imports it.
+    "kandinsky_backend.embedded.train": may_import("kandinsky_backend.embedded.train", "numpy PIL torch diffusers"),
+}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (PROJECT / folder).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_module(name: str) -> bool:
+    path = PROJECT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def imports(tree: ast.AST, module: str) -> Iterator[str]:
+    """The module behind every import statement in `module`, wherever it stands: of `from a import b`, a.b where that
+    is one of our modules, else a."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = module.split(".")[: -node.level] if node.level else []
+            source = ".".join([*parents, node.module or ""]).rstrip(".")
+            names = (f"{source}.{alias.name}" for alias in node.names)
+            yield from (name if is_module(name) else source for name in names)
+
+
+def lies_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def rule_for(module: str) -> MayImport:
+    return RULES[max((name for name in RULES if lies_in(module, name)), key=len)]
+
+
+def is_allowed(imported: str, rule: MayImport) -> bool:
+    top = imported.partition(".")[0]
+    if top in PACKAGES:
+        return any(lies_in(imported, name) for name in rule.ours)
+    return top in sys.stdlib_module_names or top in rule.others
+
+
+def forbidden_imports(module: str, tree: ast.AST) -> list[str]:
+    rule = rule_for(module)
+    return sorted({name for name in imports(tree, module) if not is_allowed(name, rule)})
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=module_name)
+def test_a_module_imports_only_what_the_design_lets_it(path: Path) -> None:
+    assert forbidden_imports(module_name(path), ast.parse(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("daemon.server", "def f():\n    from kandinsky_backend import blend"),
+        ("daemon.server", "import plugin_client.client"),
+        ("daemon.server", "from plugin_client import client"),
+        ("kandinsky_backend.blend", "import daemon.jobs"),
+        ("kandinsky_backend.blend", "import torch"),
+        ("plugin_client.client", "import gi"),
+        ("plugin_client.wire.codec", "import zmq"),
+        ("plugin_client.client", "import kandinsky_backend.images"),
+        ("plugin_client.client", "from . import gimp\nfrom ..daemon import jobs"),
+        ("plugin_client.pictures", "import kandinsky_backend.blend"),
+        ("install.demo", "import numpy"),
+    ],
+)
+def test_an_import_against_the_arrows_is_found(module: str, source: str) -> None:
+    assert len(forbidden_imports(module, ast.parse(source))) == 1
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Also where another dependency happens to bring it."""
+    modules = {name for rule in RULES.values() for name in rule.others} - {"gi", "torch", "diffusers"}
+    distributions = {{"PIL": "pillow", "zmq": "pyzmq"}.get(name, name) for name in modules}
+    declared = re.findall(r'^  "([a-z_]+)[=>]', (PROJECT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    assert sorted(declared) == sorted(distributions)
+
+
+@pytest.mark.parametrize("path", sources("tests"), ids=module_name)
+def test_only_scripts_that_make_goldens_import_the_reference(path: Path) -> None:
+    reference = {"torch", "diffusers", "mindone"}
+    found = reference & {name.partition(".")[0] for name in imports(ast.parse(path.read_text()), module_name(path))}
+    makes_goldens = path.is_relative_to(PROJECT / "tests" / "golden") and path.name.startswith("make_")
+    assert makes_goldens or not found
+
+
+@pytest.mark.parametrize("path", sources("kandinsky_backend/models"), ids=module_name)
+def test_no_model_asks_which_device_it_is_on(path: Path) -> None:
+    """Device and precision come from kandinsky_backend.device, through the dtype that a model's weights have."""
+    tree = ast.parse(path.read_text())
+    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not asked & {"get_context", "set_context", "set_device", "device_target"}
+    assert not [name for name in imports(tree, module_name(path)) if lies_in(name, "kandinsky_backend.device")]
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("kandinsky_backend", "mindspore"),
+        ("kandinsky_backend.utils", "mindspore"),
+        ("plugin_client.client", "mindspore numpy PIL"),
+        ("plugin_client.cli", "mindspore"),
+        ("daemon.__main__", "mindspore numpy PIL"),
+    ],
+)
+def test_what_needs_no_model_does_not_wait_for_the_modules_of_one(module: str, heavy: str) -> None:
+    program = f"import sys, {module}; print(*sys.modules.keys() & set({heavy.split()}))"
+    run = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", [p for p in sources(*TOP_FOLDERS) if "train" not in p.parts], ids=module_name)
+def test_the_training_scripts_are_not_imported(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert not [name for name in imports(tree, module_name(path)) if lies_in(name, "kandinsky_backend.embedded.train")]
+
+
+def test_there_are_no_other_top_folders() -> None:
+    folders = {path.name for path in PROJECT.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    assert {name for name in folders - BUILD_OUTPUTS if not name.endswith(".egg-info")} == TOP_FOLDERS
+
+
+@pytest.mark.parametrize("path", sources(*TOP_FOLDERS), ids=module_name)
+def test_no_file_is_too_long_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
