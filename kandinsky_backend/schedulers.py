@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 Timesteps = npt.NDArray[np.int64]
-Generator = np.random.Generator | Sequence[np.random.Generator] | None
+RandomGenerator = np.random.Generator | Sequence[np.random.Generator] | None
 
 _ONE = np.float32(1)
 _LEARNED = ("learned", "learned_range")
@@ -165,7 +165,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def step(
-        self, model_output: Array, timestep: int, sample: Array, *, generator: Generator = None
+        self, model_output: Array, timestep: int, sample: Array, *, generator: RandomGenerator = None
     ) -> SchedulerOutput:
         """From x_t to x_{t-1}.
 
@@ -213,7 +213,7 @@ class _AncestralScheduler(Scheduler):
         return self.config.variance_type in _LEARNED
 
     def step(
-        self, model_output: Array, timestep: int, sample: Array, *, generator: Generator = None
+        self, model_output: Array, timestep: int, sample: Array, *, generator: RandomGenerator = None
     ) -> SchedulerOutput:
         model_output, predicted_variance = self._split(model_output, sample)
         t, t_prev = timestep, self._previous(timestep)
@@ -328,7 +328,7 @@ class DDIMScheduler(Scheduler):
         return False
 
     def step(
-        self, model_output: Array, timestep: int, sample: Array, *, generator: Generator = None, eta: float = 0.0
+        self, model_output: Array, timestep: int, sample: Array, *, generator: RandomGenerator = None, eta: float = 0.0
     ) -> SchedulerOutput:
         """From x_t to x_{t-1}, equations 12 and 16 of DDIM; eta = 1 adds as much noise as DDPM does."""
         if model_output.shape != sample.shape:
@@ -351,18 +351,26 @@ class DDIMScheduler(Scheduler):
         return _ONE if self.config.set_alpha_to_one else np.float32(self.alphas_cumprod[0])
 
 
-def draw_noise(shape: tuple[int, ...], generator: Generator) -> Array:
+SCHEDULERS: dict[str, type[Scheduler]] = {
+    kind.__name__: kind for kind in (UnCLIPScheduler, DDIMScheduler, DDPMScheduler)
+}
+
+
+def draw_noise(shape: tuple[int, ...], generator: RandomGenerator) -> Array:
     """Standard normal noise of `shape`, drawn in float64 and rounded, as mindone and our goldens draw it.
 
     With a list of generators each draws one sample of the batch.
 
     Raises:
+        TypeError: the generator is none of numpy's.
         ValueError: there are not as many generators as samples.
     """
     if generator is None:
         generator = np.random.default_rng()
     if isinstance(generator, np.random.Generator):
         return generator.standard_normal(shape).astype(np.float32)
+    if not isinstance(generator, list | tuple):
+        raise TypeError(f"generator is {generator!r}: give a numpy.random.default_rng(seed), or a list of them")
     if len(generator) not in (1, shape[0]):
         raise ValueError(f"{len(generator)} generators were given for a batch of {shape[0]}: give one, or one each")
     if len(generator) == 1:

@@ -177,5 +177,10 @@ def test_noise_of_several_generators_is_one_sample_each() -> None:
         draw_noise((3, 3), [np.random.default_rng(1), np.random.default_rng(2)])
 
 
+def test_a_seed_is_no_generator() -> None:
+    with pytest.raises(TypeError, match=r"generator is 7: give a numpy.random.default_rng\(seed\)"):
+        draw_noise((3, 3), 7)  # type: ignore[arg-type]
+
+
 def test_noise_needs_no_generator() -> None:
     assert not np.array_equal(draw_noise((1, 8), None), draw_noise((1, 8), None))
