@@ -8,8 +8,9 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Mapping, Sequence
 
 from install.environment import Environment
 from install.steps import InstallError, child_environment, run_step
@@ -20,7 +21,7 @@ STOP_LIMIT = 20.0  # s until a daemon that was asked to end is killed
 STAND_IN_NOTE = """
 The model behind this picture is a small stand-in with random weights: it has learnt nothing, so it draws textures and
 not things. What ran is the whole path: pictures, prompt, weights, daemon, Kandinsky 2.1 on MindSpore. With the trained
-weights (about 10 GB from the Hugging Face hub at the first run):
+weights (about 13 GB from the Hugging Face hub at the first run):
 """
 
 
