@@ -102,6 +102,7 @@ class Pipeline(ABC):
     Attributes:
         tokenizer: of transformers.
         scheduler: may be replaced: `pipeline.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)`.
+        checkpoint: what from_pretrained found; None for a pipeline that was put together by hand.
     """
 
     _models: ClassVar[Mapping[str, _ModelFiles]]
@@ -110,6 +111,7 @@ class Pipeline(ABC):
     def __init__(self, tokenizer: Any, scheduler: Scheduler) -> None:
         self.tokenizer = tokenizer
         self.scheduler = scheduler
+        self.checkpoint: Checkpoint | None = None
         self._progress_bar_options: dict[str, Any] = {}
 
     @classmethod
@@ -160,7 +162,9 @@ class Pipeline(ABC):
             components[name] = _part(checkpoint, name, cls._models[name], dtype, residency or _RESIDENCY)
         for name in set(cls._others) - set(components):
             components[name] = cls._others[name](checkpoint)
-        return cls(**components)
+        pipeline = cls(**components)
+        pipeline.checkpoint = checkpoint
+        return pipeline
 
     @property
     @abstractmethod
@@ -600,6 +604,16 @@ class KandinskyPipeline(Pipeline):
         return ImagePipelineOutput(images) if return_dict else (images,)
 
     # --- the pieces ------------------------------------------------------------------------------------------
+
+    @property
+    def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
+        """The models that encoding a prompt needs."""
+        return (self._text_encoder.resident,)
+
+    @property
+    def parts_of_image(self) -> tuple[Resident[nn.Cell], ...]:
+        """The models that making a picture of embeddings needs."""
+        return self._unet.resident, self._movq.resident
 
     def denoise(
         self,

@@ -1,0 +1,49 @@
+"""Which two checkpoints make a model: the prior and the decoder belong together, and a user names them as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kandinsky_backend.checkpoint import CheckpointError
+
+DEFAULT = "kandinsky-2-1"
+_NAMED = {DEFAULT: "kandinsky-community/kandinsky-2-1"}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model under the name that a user gave it; `prior` and `decoder` are folders or hub ids."""
+
+    name: str
+    prior: str
+    decoder: str
+
+
+def locate(name: str) -> ModelSource:
+    """The checkpoints of `name`: a name known here, a folder that holds `prior` and `decoder`, or the decoder's hub id.
+
+    A hub id's prior is the repository of the same name with `-prior` at its end, as all Kandinsky 2.1 repositories
+    are published. Nothing is downloaded.
+
+    Raises:
+        CheckpointError: there is no such folder, it lacks a part, or the name is none of the three.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _local(name, folder)
+    hub_id = _NAMED.get(name, name)
+    owner, slash, repository = hub_id.partition("/")
+    if not (slash and owner and repository) or "/" in repository or hub_id.startswith((".", "~")):
+        known = ", ".join(sorted(_NAMED))
+        raise CheckpointError(
+            f"no model is called {name!r}: give one of {known}, a folder that holds prior/ and decoder/, or a hub id"
+        )
+    return ModelSource(name, f"{hub_id}-prior", hub_id)
+
+
+def _local(name: str, folder: Path) -> ModelSource:
+    for part in ("prior", "decoder"):
+        if not (folder / part / "model_index.json").is_file():
+            raise CheckpointError(f"{folder} is no Kandinsky model: it lacks {part}/model_index.json")
+    return ModelSource(name, str(folder / "prior"), str(folder / "decoder"))
