@@ -174,7 +174,7 @@ def _listen(context: zmq.Context[zmq.Socket[bytes]], address: str) -> Iterator[z
             finally:
                 endpoint.remove_connection(address)
     finally:
-        router.close()  # libzmq removes the socket's file
+        router.close()
 
 
 @contextmanager
@@ -183,8 +183,12 @@ def _listen_privately(
 ) -> Iterator[Endpoint]:
     """Bind so that this user's clients alone can come in: by the folder's mode, or over TCP by their key."""
     if address.startswith("ipc://"):
-        _check_free(Path(address.removeprefix("ipc://")))
-        yield Endpoint(_bind(router, address), os.getpid())
+        path = Path(address.removeprefix("ipc://"))
+        _check_free(path)
+        try:
+            yield Endpoint(_bind(router, address), os.getpid())
+        finally:
+            path.unlink(missing_ok=True)
         return
     (server_public, server_secret), (client_public, client_secret) = endpoint.new_keys()
     router.ipv6 = "[" in address
@@ -221,7 +225,7 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
     try:
         router.bind(address)
     except zmq.ZMQError as exc:
-        raise DaemonError(f"cannot listen at {address}: {exc.strerror}; choose another --endpoint") from exc
+        raise DaemonError(f"cannot listen at {address}: {zmq.strerror(exc.errno or 0)}; choose another --endpoint") from exc
     return router.getsockopt_string(zmq.LAST_ENDPOINT)
 
 

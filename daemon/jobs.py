@@ -179,7 +179,7 @@ class Jobs:
         if len(waiting) >= self._max_waiting:
             raise RequestRefused("queue-full", f"{len(waiting)} jobs wait already: try again when one has ended")
         held = sum(other.picture_bytes for other in waiting)
-        if waiting and held + job.picture_bytes > self._max_waiting_bytes:
+        if held + job.picture_bytes > self._max_waiting_bytes:
             raise RequestRefused("queue-full", f"{held / 1e6:.0f} MB of pictures wait: try again when a job has ended")
 
 

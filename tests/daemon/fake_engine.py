@@ -16,6 +16,7 @@ from plugin_client.wire.messages import Blend, ModelInfo, Picture, Progress, Res
 
 QUICK = 0.01  # s
 SLOW = 0.1
+LONG = 0.6
 
 
 def _burn() -> None:
@@ -39,6 +40,7 @@ def _stumble() -> None:
 _STEPS: dict[str, Callable[[], None]] = {
     "quick": lambda: time.sleep(QUICK),
     "slow": lambda: time.sleep(SLOW),
+    "long": lambda: time.sleep(LONG),
     "burn": _burn,
     "endless": lambda: time.sleep(3600),
     "flash": lambda: None,

@@ -130,8 +130,8 @@ def test_a_full_queue_still_knows_its_jobs() -> None:
     assert jobs.submit(job_id, blend(), now=1) == (job, False)
 
 
-def test_waiting_pictures_are_limited_but_one_job_always_fits() -> None:
-    jobs = Jobs(max_waiting_bytes=len(PIXELS) - 1)
+def test_the_bytes_of_waiting_pictures_are_limited() -> None:
+    jobs = Jobs(max_waiting_bytes=len(PIXELS))
     submit(jobs, picture_blend())
     submit(jobs)
     with pytest.raises(RequestRefused, match="of pictures wait") as refused:

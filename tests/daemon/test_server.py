@@ -2,12 +2,390 @@
 
 from __future__ import annotations
 
-from plugin_client.wire.messages import Result
-from tests.daemon.conftest import RawClient, blend
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from daemon.jobs import MAX_WAITING
+from daemon.server import PROGRESS_PAUSE
+from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES
+from plugin_client.wire.messages import (
+    Accepted,
+    Cancel,
+    Failed,
+    Fetch,
+    JobInfo,
+    JobList,
+    ListJobs,
+    ListModels,
+    ModelInfo,
+    ModelList,
+    Picture,
+    PictureItem,
+    Ping,
+    Pong,
+    Progress,
+    Refusal,
+    Release,
+    Released,
+    Result,
+    Shutdown,
+    Status,
+    Submit,
+    Watch,
+)
+from tests.daemon.conftest import Daemons, RawClient, blend, new_id, wait_until
+from tests.daemon.fake_engine import LONG
 
 
-def test_a_job_gives_its_picture(client: RawClient) -> None:
-    result = client.run(blend("quick quick", seed=7, width=32))
+@pytest.fixture
+def other(shared_daemons: Daemons) -> Iterator[RawClient]:
+    """A second client of the same daemon."""
+    with shared_daemons.client() as client:
+        yield client
+
+
+def end(client: RawClient, *jobs: str) -> None:
+    """Cancel jobs and wait until all are over."""
+    for job in reversed(jobs):
+        client.ask(Cancel(job), JobInfo)
+    for job in jobs:
+        wait_until(lambda job=job: client.ask(Status(job), JobInfo).state == "cancelled", f"{job} is cancelled")
+
+
+# --- a job -------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_gives_its_pictures_and_recipe(client: RawClient) -> None:
+    result = client.run(blend("quick quick", seed=7, width=32, count=2))
     assert isinstance(result, Result)
-    assert (result.pictures[0].width, result.pictures[0].height) == (32, 16)
-    assert result.pictures[0].pixels == bytes([7]) * (3 * 32 * 16)
+    assert result.pictures == (Picture(32, 16, 3, bytes([7]) * (3 * 32 * 16)),) * 2
+    assert result.recipe == {"seed": 7, "steps": 2}
+
+
+def test_messages_of_a_job_come_in_order_under_the_id_of_its_submit(client: RawClient) -> None:
+    asked = client.send(Submit(new_id(), blend("slow slow slow")))
+    seen = []
+    while not seen or not isinstance(seen[-1], Result):
+        request_id, message = client.receive()
+        assert request_id == asked
+        seen.append(message)
+    assert seen[0] == Accepted(seen[0].job, 0)
+    assert [message.step for message in seen[1:-1]] == [0, 1, 2]
+
+
+def test_a_picture_item_reaches_the_engine(client: RawClient) -> None:
+    picture = Picture(1024, 1024, 4, bytes(4 * 1024 * 1024))
+    assert isinstance(client.run(blend(items=(PictureItem(picture, 0.5, label="layer"),))), Result)
+
+
+def test_jobs_run_in_the_order_of_arrival(client: RawClient) -> None:
+    jobs = [client.submit(blend("slow")) for _ in range(3)]
+    ended = []
+    while len(ended) < 3:
+        message = client.receive()[1]
+        if isinstance(message, Result):
+            ended.append(message.job)
+    assert ended == jobs
+
+
+def test_progress_is_thinned_out_but_its_end_is_not(client: RawClient) -> None:
+    began = time.monotonic()
+    job = client.submit(blend("quick " * 100))
+    progress = []
+    while isinstance(message := client.receive()[1], Progress):
+        progress.append(message.step)
+    assert message.job == job
+    assert isinstance(message, Result)
+    assert 5 < len(progress) <= (time.monotonic() - began) / PROGRESS_PAUSE + 1
+    assert progress == sorted(progress)
+
+
+def test_the_newest_of_a_burst_of_progress_arrives_before_the_next_step(client: RawClient) -> None:
+    job = client.submit(blend("flash flash flash flash long"))
+    began = time.monotonic()
+    while client.wait_for_progress(job).step < 4:
+        pass
+    assert time.monotonic() - began < LONG / 2
+    client.outcome(job)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "message"),
+    [
+        ("quick refuse", "bad-request", "the prompt is not to my taste"),
+        ("greedy", "out-of-memory", "not enough memory: cannot allocate 8 GB"),
+        ("stumble", "internal", "ZeroDivisionError inside the daemon: its log has the details"),
+    ],
+)
+def test_a_failed_job_tells_why_and_the_next_one_runs(client: RawClient, prompt: str, code: str, message: str) -> None:
+    failed = client.run(blend(prompt))
+    assert isinstance(failed, Failed)
+    assert (failed.code, failed.message) == (code, message)
+    info = client.ask(Status(failed.job), JobInfo)
+    assert (info.state, info.error) == ("failed", message)
+    assert isinstance(client.run(blend()), Result)
+
+
+# --- submit, watch, fetch, release -------------------------------------------------------------------------------
+
+
+def test_a_repeated_submit_does_the_job_once_and_watches_it(client: RawClient, other: RawClient) -> None:
+    job = client.submit(blend("slow slow", seed=3))
+    other.submit(blend("slow slow", seed=3), job)
+    assert client.outcome(job) == other.outcome(job)
+    again = other.send(Submit(job, blend("slow slow", seed=3)))
+    assert other.receive() == (again, Accepted(job, 0))
+    assert isinstance(other.receive()[1], Result)
+
+
+def test_another_request_under_a_known_id_is_refused(client: RawClient) -> None:
+    job = client.submit(blend("quick", seed=1))
+    assert client.ask(Submit(job, blend("quick", seed=2)), Refusal).code == "id-in-use"
+    client.outcome(job)
+
+
+def test_all_watchers_are_told_and_a_late_one_at_once(client: RawClient, other: RawClient) -> None:
+    job = client.submit(blend("slow slow slow"))
+    first, second = other.send(Watch(job)), other.send(Watch(job))
+    told = {first: [], second: []}
+    while not all(any(isinstance(message, Result) for message in heard) for heard in told.values()):
+        request_id, message = other.receive()
+        told[request_id].append(message)
+    for heard in told.values():
+        assert isinstance(heard[0], JobInfo)
+        assert any(isinstance(message, Progress) for message in heard)
+    late = other.send(Watch(job))
+    request_id, info = other.receive()
+    assert isinstance(info, JobInfo)
+    assert (request_id, info.state) == (late, "done")
+    assert isinstance(other.receive(seconds=0.2)[1], Result)
+
+
+def test_a_result_is_fetched_until_it_is_released(client: RawClient, other: RawClient) -> None:
+    job = client.submit(blend("slow", seed=9))
+    assert client.ask(Fetch(job), Refusal).code == "not-ready"
+    assert client.ask(Release(job), Refusal).code == "not-ready"
+    result = client.outcome(job)
+    for _ in range(2):
+        assert other.ask(Fetch(job), Result) == result
+    assert other.ask(Release(job), Released) == Released(job)
+    for message in (Fetch(job), Status(job), Watch(job), Cancel(job), Release(job)):
+        refusal = client.ask(message, Refusal)
+        assert refusal.code == "unknown-job"
+        assert job in refusal.message
+
+
+def test_the_reason_of_a_failure_is_fetched_too(client: RawClient, other: RawClient) -> None:
+    failed = client.run(blend("refuse"))
+    assert other.ask(Fetch(failed.job), Failed) == failed
+
+
+def test_a_client_that_vanished_costs_nothing_and_its_result_waits(client: RawClient, shared_daemons: Daemons) -> None:
+    with shared_daemons.client() as hasty:
+        job = hasty.submit(blend("slow slow", seed=5))
+    wait_until(lambda: client.ask(Status(job), JobInfo).state == "done", "the job is done")
+    assert client.ask(Fetch(job), Result).pictures[0].pixels[0] == 5
+
+
+# --- status, list, models, ping ----------------------------------------------------------------------------------
+
+
+def test_status_and_list_follow_a_job(client: RawClient) -> None:
+    running, queued = client.submit(blend("slow slow slow slow", seed=42)), client.submit(blend("quick"))
+    client.wait_for_progress(running)
+    info = client.ask(Status(running), JobInfo)
+    assert (info.state, info.stage, info.steps) == ("running", "denoising", 4)
+    assert info.title == "1 slow slow slow slow, seed 42"
+    waiting = client.ask(Status(queued), JobInfo)
+    assert (waiting.state, waiting.ahead, waiting.remaining) == ("queued", 1, -1)
+    assert [job.job for job in client.ask(ListJobs(), JobList).jobs][-2:] == [running, queued]
+    pong = client.ask(Ping(), Pong)
+    assert (pong.running, pong.waiting) == (1, 1)
+    client.outcome(queued)
+    assert client.ask(Status(queued), JobInfo).state == "done"
+
+
+def test_ping_tells_what_computes(client: RawClient) -> None:
+    client.run(blend())
+    pong = client.ask(Ping(), Pong)
+    assert (pong.device, pong.precision, pong.stopping) == ("auto", "auto", False)
+    assert pong.memory > 2**20
+    assert pong.uptime > 0
+
+
+def test_models_are_listed_and_others_refused(client: RawClient) -> None:
+    client.run(blend(model="kandinsky-2-1"))
+    assert client.ask(ListModels(), ModelList) == ModelList(
+        (ModelInfo("kandinsky-2-1", "fake kandinsky-2-1", "f00d", loaded=True),)
+    )
+    refusal = client.ask(Submit(new_id(), blend(model="dall-e")), Refusal)
+    assert refusal == Refusal("unknown-model", "there is no model 'dall-e' here: choose one of kandinsky-2-1")
+
+
+def test_ping_is_answered_within_50_ms_while_a_job_burns_the_processor(client: RawClient, other: RawClient) -> None:
+    job = client.submit(blend("burn " * 15))
+    client.wait_for_progress(job)
+    seconds = []
+    while other.ask(Status(job), JobInfo).state == "running":
+        began = time.perf_counter()
+        other.ask(Ping(), Pong)
+        seconds.append(time.perf_counter() - began)
+    assert len(seconds) > 50
+    assert sorted(seconds)[len(seconds) * 95 // 100] < 0.05
+
+
+def test_thousands_of_status_calls_are_all_answered(client: RawClient) -> None:
+    job = client.submit(blend("slow"))
+    client.outcome(job)
+    asked = [client.send(Status(job)) for _ in range(3000)]
+    answered = [client.receive()[0] for _ in asked]
+    assert answered == asked
+
+
+# --- cancel ------------------------------------------------------------------------------------------------------
+
+
+def test_a_running_job_is_cancelled_within_a_step(client: RawClient) -> None:
+    job = client.submit(blend("slow " * 100))
+    client.wait_for_progress(job)
+    began = time.monotonic()
+    assert client.ask(Cancel(job), JobInfo).state in ("cancelling", "cancelled")
+    assert time.monotonic() - began < 0.2
+    outcome = client.outcome(job)
+    assert time.monotonic() - began < 0.5
+    assert outcome == Failed(job, "cancelled", "cancelled while it ran")
+    assert client.ask(Status(job), JobInfo).state == "cancelled"
+    assert isinstance(client.run(blend()), Result)
+
+
+def test_a_queued_job_is_cancelled_at_once(client: RawClient, other: RawClient) -> None:
+    running, queued = client.submit(blend("slow " * 100)), client.submit(blend("quick"))
+    other.ask(Watch(queued), JobInfo)
+    assert client.ask(Cancel(queued), JobInfo).state == "cancelled"
+    assert other.outcome(queued) == Failed(queued, "cancelled", "cancelled before it began")
+    end(client, running)
+
+
+def test_cancelling_twice_or_too_late_is_harmless(client: RawClient) -> None:
+    job = client.submit(blend("slow slow"))
+    client.wait_for_progress(job)
+    client.ask(Cancel(job), JobInfo)
+    client.ask(Cancel(job), JobInfo)
+    client.outcome(job)
+    assert client.ask(Cancel(job), JobInfo).state == "cancelled"
+    done = client.run(blend())
+    assert client.ask(Cancel(done.job), JobInfo).state == "done"
+    assert isinstance(client.run(blend()), Result)
+
+
+# --- bad input ---------------------------------------------------------------------------------------------------
+
+
+def packed(**header: object) -> bytes:
+    return msgpack.packb({"v": 1, "kind": "ping", "id": 7, "body": {}} | header)
+
+
+@pytest.mark.parametrize(
+    ("frames", "request_id", "code"),
+    [
+        ([b""], 0, "bad-message"),
+        ([b"\xc1garbage"], 0, "bad-message"),
+        ([b"\xff" * 1000, b"pixels"], 0, "bad-message"),
+        ([packed(v=99)], 7, "bad-version"),
+        ([packed(kind="format-disk")], 7, "bad-message"),
+        ([packed(kind="pong")], 7, "bad-message"),
+        ([packed(kind="status", body={"job": "../../etc/passwd"})], 7, "bad-message"),
+        ([packed(body={"extra": 1})], 7, "bad-message"),
+        ([packed(), b"a frame of nobody"], 7, "bad-message"),
+        ([bytes(2**21)], 0, "bad-message"),
+    ],
+)
+def test_a_message_out_of_the_protocol_is_refused_under_its_id(
+    client: RawClient, frames: list[bytes], request_id: int, code: str
+) -> None:
+    client.socket.send_multipart(frames)
+    answered, refusal = client.receive()
+    assert isinstance(refusal, Refusal)
+    assert (answered, refusal.code) == (request_id, code)
+    assert refusal.message
+    assert client.ask(Ping(), Pong)
+
+
+def test_a_frame_beyond_the_limit_ends_its_connection_only(client: RawClient, other: RawClient) -> None:
+    other.socket.send_multipart([packed(), bytes(MAX_PICTURE_BYTES + 1)])
+    assert other.hears_nothing(0.3)
+    assert client.ask(Ping(), Pong)
+
+
+def test_frames_that_are_too_much_together_are_refused(client: RawClient) -> None:
+    frame = bytes(MAX_PICTURE_BYTES)
+    client.socket.send_multipart([packed(), *[frame] * (MAX_MESSAGE_BYTES // MAX_PICTURE_BYTES), b"1"], copy=False)
+    answered, refusal = client.receive()
+    assert answered == 0
+    assert refusal == Refusal("bad-message", refusal.message)
+    assert "together" in refusal.message
+
+
+# --- limits and the end: on a daemon of their own ----------------------------------------------------------------
+
+
+def test_a_full_queue_is_refused_by_name(daemons: Daemons) -> None:
+    daemons.start()
+    with daemons.client() as client:
+        running = client.submit(blend("endless"))
+        wait_until(lambda: client.ask(Status(running), JobInfo).state == "running", "the first job runs")
+        for _ in range(MAX_WAITING):
+            client.submit(blend())
+        refusal = client.ask(Submit(new_id(), blend()), Refusal)
+        assert (refusal.code, refusal.message[:12]) == ("queue-full", f"{MAX_WAITING} jobs wait")
+        assert len(client.ask(ListJobs(), JobList).jobs) == MAX_WAITING + 1
+
+
+def test_a_slow_reader_neither_blocks_others_nor_loses_its_result(daemons: Daemons) -> None:
+    daemon = daemons.start()
+    with daemons.client(rcvhwm=1) as slow, daemons.client() as client:
+        job = slow.submit(blend("quick " * 50, seed=8))
+        for _ in range(3000):  # answers pile up until nothing more goes out to this client
+            slow.send(Status(job))
+        wait_until(lambda: client.ask(Status(job), JobInfo).state == "done", "the job is done")
+        before = resident(daemon.process.pid)
+        for _ in range(6000):
+            slow.send(Status(job))
+        client.ask(Ping(), Pong)
+        assert resident(daemon.process.pid) - before < 32 * 2**20
+        assert slow.outcome(job).pictures[0].pixels[0] == 8
+
+
+def test_shutdown_cancels_everything_and_tells_the_watchers(daemons: Daemons) -> None:
+    daemon = daemons.start()
+    with daemons.client() as client:
+        running, queued = client.submit(blend("slow " * 100)), client.submit(blend())
+        client.wait_for_progress(running)
+        assert client.ask(Shutdown(), Pong).stopping
+        ended = {}
+        while len(ended) < 2:
+            message = client.receive()[1]
+            if isinstance(message, Failed):
+                ended[message.job] = message.code
+        assert ended == {running: "cancelled", queued: "cancelled"}
+    assert daemon.wait() == 0
+
+
+def test_nothing_is_accepted_while_the_daemon_stops(daemons: Daemons) -> None:
+    daemons.start()
+    with daemons.client() as client:
+        running = client.submit(blend("slow slow burn burn burn burn burn burn"))
+        client.wait_for_progress(running)
+        client.send(Shutdown())
+        refusal = client.ask(Submit(new_id(), blend()), Refusal)
+        assert refusal.code == "stopping"
+
+
+def resident(pid: int) -> int:
+    """Bytes in RAM."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
