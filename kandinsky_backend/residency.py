@@ -1,0 +1,106 @@
+"""Models in memory only while they are needed: loaded at first use, the least recently used dropped to stay in budget.
+
+A pipeline holds a Resident for each model instead of the model:
+
+    residency = Residency()
+    unet = residency.add("unet", checkpoint.bytes_of("unet", dtype), lambda: build(checkpoint))
+    unet.get()(latents)       # loads, or not
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+log = logging.getLogger(__name__)
+
+_M = TypeVar("_M")
+
+# Of the machine's memory. The two published pipelines are 13 GB in float32: on a machine of 16 GB they cannot all stay.
+# The rest is for the tensors of a denoising step (1 to 2 GB), for the editor with its open pictures, and for whatever
+# else the user runs; a model that was dropped costs seconds to load again, a machine that swaps costs minutes.
+DEFAULT_SHARE = 0.4
+
+
+class Residency:
+    """Keeps the models that were added to it within a budget. For one thread.
+
+    A model that is larger than the whole budget is still loaded, alone.
+    """
+
+    def __init__(self, budget_bytes: int | None = None) -> None:
+        """`budget_bytes` for the parameters of all loaded models together; None: DEFAULT_SHARE of the memory."""
+        self.budget_bytes = int(DEFAULT_SHARE * physical_memory()) if budget_bytes is None else budget_bytes
+        self._loaded: list[Resident[Any]] = []  # the least recently used first
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What the loaded models take."""
+        return sum(resident.nbytes for resident in self._loaded)
+
+    def add(self, name: str, nbytes: int, load: Callable[[], _M]) -> Resident[_M]:
+        """A handle of the model that `load` makes and that takes `nbytes`. Loads nothing yet."""
+        return Resident(self, name, nbytes, load)
+
+    def make_room(self, nbytes: int) -> None:
+        """Drop models until `nbytes` more fit into the budget, or none is left."""
+        while self._loaded and self.loaded_bytes + nbytes > self.budget_bytes:
+            self._loaded[0].drop()
+
+    def touch(self, resident: Resident[Any]) -> None:
+        """Note that `resident` is loaded and was used just now."""
+        self.forget(resident)
+        self._loaded.append(resident)
+
+    def forget(self, resident: Resident[Any]) -> None:
+        """Note that `resident` is not loaded."""
+        if resident in self._loaded:
+            self._loaded.remove(resident)
+
+
+class Resident(Generic[_M]):
+    """A model that may or may not be in memory. Made by Residency.add."""
+
+    def __init__(self, residency: Residency, name: str, nbytes: int, load: Callable[[], _M]) -> None:
+        self.name = name
+        self.nbytes = nbytes
+        self._residency = residency
+        self._load = load
+        self._model: _M | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether get() would find the model in memory."""
+        return self._model is not None
+
+    def get(self) -> _M:
+        """The model, loaded now if need be. Keep it for one call only: a reference keeps its memory from being freed.
+
+        Raises:
+            whatever loading raises; nothing counts as loaded then.
+        """
+        if self._model is None:
+            self._residency.make_room(self.nbytes)
+            started = time.perf_counter()
+            self._model = self._load()
+            log.info("loaded %s, %d MB, in %.1f s", self.name, self.nbytes >> 20, time.perf_counter() - started)
+        self._residency.touch(self)
+        return self._model
+
+    def drop(self) -> None:
+        """Free the model's memory; get() will load it again."""
+        if self._model is None:
+            return
+        log.info("dropping %s, %d MB", self.name, self.nbytes >> 20)
+        self._model = None
+        self._residency.forget(self)
+        gc.collect()  # cells refer to each other in cycles, which only the collector frees
+
+
+def physical_memory() -> int:
+    """Bytes of memory that this process may use: the machine's."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,138 @@
+"""Models are loaded at first use, dropped least recently used first, and their memory goes back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from kandinsky_backend.residency import DEFAULT_SHARE, Residency, Resident, physical_memory
+
+
+class Models:
+    """Makes residents of 10 bytes, and records which were loaded."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self.residency = Residency(budget_bytes)
+        self.loads: list[str] = []
+
+    def add(self, name: str, nbytes: int = 10) -> Resident[str]:
+        def load() -> str:
+            self.loads.append(name)
+            return name
+
+        return self.residency.add(name, nbytes, load)
+
+
+def test_a_model_is_loaded_at_first_use_and_only_then() -> None:
+    models = Models(100)
+    unet = models.add("unet")
+    assert not unet.loaded
+    assert models.loads == []
+    assert [unet.get(), unet.get()] == ["unet", "unet"]
+    assert unet.loaded
+    assert models.loads == ["unet"]
+
+
+def test_the_least_recently_used_is_dropped_when_the_budget_would_be_passed() -> None:
+    models = Models(20)
+    prior, unet, movq = (models.add(name) for name in ("prior", "unet", "movq"))
+    prior.get(), unet.get(), prior.get(), movq.get()
+    assert [prior.loaded, unet.loaded, movq.loaded] == [True, False, True]
+    assert models.residency.loaded_bytes == 20
+    unet.get()
+    assert models.loads == ["prior", "unet", "movq", "unet"]
+    assert not prior.loaded
+
+
+def test_as_many_are_dropped_as_the_new_one_needs() -> None:
+    models = Models(30)
+    small = [models.add(name) for name in "abc"]
+    for resident in small:
+        resident.get()
+    models.add("large", 20).get()
+    assert [resident.loaded for resident in small] == [False, False, True]
+
+
+def test_a_model_larger_than_the_budget_is_loaded_alone() -> None:
+    models = Models(20)
+    prior, giant = models.add("prior"), models.add("giant", 1000)
+    prior.get()
+    assert giant.get() == "giant"
+    assert not prior.loaded
+    prior.get()
+    assert not giant.loaded
+
+
+def test_room_is_made_before_the_new_model_is_loaded() -> None:
+    residency = Residency(10)
+    first = residency.add("first", 10, lambda: "first")
+    second = residency.add("second", 10, lambda: not first.loaded)
+    first.get()
+    assert second.get() is True
+
+
+def test_a_model_that_fails_to_load_counts_for_nothing() -> None:
+    residency = Residency(10)
+
+    def load() -> str:
+        raise OSError("disk")
+
+    broken = residency.add("broken", 10, load)
+    with pytest.raises(OSError, match="disk"):
+        broken.get()
+    assert not broken.loaded
+    assert residency.loaded_bytes == 0
+
+
+def test_a_model_can_be_dropped_by_hand_again_and_again() -> None:
+    models = Models(20)
+    unet = models.add("unet")
+    unet.get()
+    unet.drop()
+    unet.drop()
+    assert not unet.loaded
+    assert models.residency.loaded_bytes == 0
+
+
+def test_the_default_budget_is_a_share_of_the_memory() -> None:
+    assert Residency().budget_bytes == int(DEFAULT_SHARE * physical_memory())
+    assert physical_memory() > 2**30
+
+
+MEASURE = """
+import numpy as np, psutil
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+from kandinsky_backend.residency import Residency
+from kandinsky_backend.weights import Weights
+
+class Halves:
+    shapes = {str(i): (8, 2**20) for i in range(8)}
+    def read(self, key):
+        return np.ones(self.shapes[key], np.float16)
+
+class Model(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.owner = [self]  # a cycle, as cells have
+        weights = Weights(Halves(), ms.float32)
+        self.weights = [weights.take(key, shape) for key, shape in Halves.shapes.items()]
+    def construct(self, x):
+        for weight in self.weights:
+            ops.matmul(x, weight)
+        return x + 1.0
+
+megabytes = lambda: psutil.Process().memory_info().rss >> 20
+resident = Residency(2**30).add("model", 2**28, Model)
+resident.get()(Tensor(np.ones((1, 8), np.float32))).asnumpy()
+loaded = megabytes()
+resident.drop()
+print(loaded - megabytes())
+"""
+
+
+def test_the_memory_of_a_dropped_model_goes_back_to_the_system() -> None:
+    run = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
+    assert int(run.stdout) >= 240  # MB, of 256
