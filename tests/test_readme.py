@@ -1,0 +1,64 @@
+"""What README quotes is what the programs take."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from daemon.__main__ import _parser as daemon_parser
+from install.commands import COMMANDS
+from plugin_client.arguments import parser as blend_parser
+
+PROJECT = Path(__file__).resolve().parent.parent
+README = (PROJECT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> list[str]:
+    return [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines() if line[:2] == "$ "]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_a_quoted_command_is_one_that_the_program_takes(line: str) -> None:
+    program, *arguments = shlex.split(line)
+    if program == "kandinsky-blend":
+        blend_parser().parse_args(arguments)
+    elif program == "kandinsky-daemon":
+        daemon_parser().parse_args(arguments)
+    elif program == "python3":
+        assert arguments[0].endswith("install")
+        assert arguments[1] in {command.name for command in COMMANDS}
+    else:
+        assert program == "git" or (PROJECT / program).is_file()
+
+
+def test_the_commands_of_every_program_are_quoted() -> None:
+    programs = {shlex.split(line)[0] for line in command_lines()}
+    assert programs >= {"kandinsky-blend", "kandinsky-daemon", "python3", ".ci/run"}
+
+
+def test_ci_runs_the_quoted_commands() -> None:
+    ci = (PROJECT / ".ci" / "run").read_text()
+    assert "python3 install test" in ci
+    assert "python3 install lint" in ci
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_quoted_python_imports_what_there_is(block: str) -> None:
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(str(node.module))
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)]+)\)", README))
+def test_a_link_leads_to_a_file(target: str) -> None:
+    assert (PROJECT / target).is_file()
