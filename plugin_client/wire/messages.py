@@ -240,7 +240,7 @@ class Progress:
 class Result:
     """The pictures of a job, and the recipe that reproduces the first of them.
 
-    The recipe of picture n is the same with n added to its "variation": recipe.py has `recipes()`.
+    The recipe of picture n is the same with n added to its "variation": recipe.recipes_of makes them.
     """
 
     kind: ClassVar[str] = "result"
