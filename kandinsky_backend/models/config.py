@@ -58,3 +58,31 @@ def check_supported(config: Mapping[str, Any], supported: Mapping[str, tuple[Any
                 f"the model's config.json has {key!r}: {config[key]!r}, which is not implemented here; "
                 f"this program runs {' or '.join(map(repr, values))}"
             )
+
+
+def sizes(config: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    """The list of whole numbers above zero at `key`.
+
+    Raises:
+        ValueError: `key` is missing, or holds anything else.
+    """
+    values = config.get(key)
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ValueError(f"the model's config.json has {key!r}: {values!r}: it must be a list of whole numbers above 0")
+    return tuple(size({key: value}, key) for value in values)
+
+
+def attention_levels(config: Mapping[str, Any], key: str, attends: Mapping[str, bool], levels: int) -> tuple[bool, ...]:
+    """Which levels of a down or up path have attention, from the names of their blocks at `key`.
+
+    `attends` says it for every block that the model implements.
+
+    Raises:
+        ValueError: there are not `levels` names, or a block is not implemented.
+    """
+    blocks = config[key]
+    if len(blocks) != levels:
+        raise ValueError(f"the model's config.json has {len(blocks)} {key!r} for {levels} 'block_out_channels'")
+    for block in blocks:
+        check_supported({key: block}, {key: tuple(attends)})
+    return tuple(attends[block] for block in blocks)

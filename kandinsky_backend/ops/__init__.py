@@ -32,6 +32,13 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padd
     return ops.conv2d(x, weight, bias, stride=stride, pad_mode="pad", padding=padding)
 
 
+def downsample_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Halve x (B, in, H, W), H and W even, with weight (out, in, 3, 3), zero padded below and on the right only."""
+    return ops.conv2d(
+        x, weight, bias, stride=2, pad_mode="same"
+    )  # "same" pads where the one odd pixel is missing: last
+
+
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Normalise the last axis of x."""
     return ops.LayerNorm(begin_norm_axis=-1, begin_params_axis=-1, epsilon=eps)(x, weight, bias)[0]
@@ -40,6 +47,18 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Normalise x (B, C, H, W) over each of `groups` groups of channels; weight and bias are (C,)."""
     return ops.group_norm(x, groups, weight, bias, eps)
+
+
+def scale_shift_group_norm(
+    x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, scale: Tensor, shift: Tensor
+) -> Tensor:
+    """group_norm(x) * (1 + scale) + shift, with scale and shift (B, C)."""
+    # A sample's groups do not meet, so the batch may count as channels: then the norm's own weight and bias can differ
+    # from sample to sample, and no pass over x with a broadcast factor is needed (each as slow as the norm on a CPU).
+    batch, channels, height, width = x.shape
+    weight, bias = weight * (1.0 + scale), bias * (1.0 + scale) + shift
+    as_one = x.reshape(1, batch * channels, height, width)
+    return group_norm(as_one, batch * groups, weight.reshape(-1), bias.reshape(-1), eps).reshape(x.shape)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -84,6 +103,26 @@ def _attend(scaled_query: Tensor, key: Tensor, value: Tensor, mask: Tensor | Non
     if mask is not None:
         scores = scores + mask
     return _mix(ops.softmax(scores.astype(ms.float32), axis=-1).astype(value.dtype), value)
+
+
+def map_to_tokens(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H * W, C), row by row."""
+    return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1)
+
+
+def tokens_to_map(x: Tensor, height: int, width: int) -> Tensor:
+    """(B, height * width, C) -> (B, C, height, width), the inverse of map_to_tokens."""
+    return x.transpose(0, 2, 1).reshape(x.shape[0], x.shape[2], height, width)
+
+
+def nearest_rows(points: Tensor, table: Tensor) -> Tensor:
+    """For each of `points` (N, D) the index of the nearest row of `table` (K, D), the first of equals: int32 (N,)."""
+    points, table = points.astype(ms.float32), table.astype(ms.float32)
+    half_norms = 0.5 * (table * table).sum(axis=1)
+    rows = max(1, _MAX_SCORE_BYTES // (4 * table.shape[0]))
+    # |p - t|^2 / 2 without |p|^2 / 2, which is the same for every row
+    parts = [(half_norms - _matmul(points[i : i + rows], table)).argmin(axis=1) for i in range(0, len(points), rows)]
+    return ops.concat(parts).astype(ms.int32)
 
 
 def upsample_nearest(x: Tensor) -> Tensor:

@@ -1,0 +1,398 @@
+"""MoVQ, the autoencoder between pictures and latents: encoder, code book, and a decoder steered by the latents.
+
+Zheng et al., 2022, arXiv:2209.09002: the decoder's group norms are scaled and shifted, pixel by pixel, by projections
+of the latents that are being decoded. Layout and key names: diffusers, vq_model.py, vae.py, unet_2d_blocks.py,
+ResnetBlockCondNorm2D in resnet.py, and SpatialNorm in attention_processor.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from mindspore import Tensor, nn
+
+from kandinsky_backend import ops
+from kandinsky_backend.models.config import attention_levels, check_supported, size, sizes
+from kandinsky_backend.models.layers import Conv2d, Embedding, GroupNorm, Linear, multi_head_attention
+from kandinsky_backend.weights import Weights
+
+# Not keys of config.json: every VQModel has these.
+_NORM_EPS = 1e-6
+_SPATIAL_NORM_GROUPS = 32
+
+_DOWN_ATTENDS = {"DownEncoderBlock2D": False, "AttnDownEncoderBlock2D": True}
+_UP_ATTENDS = {"UpDecoderBlock2D": False, "AttnUpDecoderBlock2D": True}
+
+# What a key that config.json leaves out stands for, where this model needs the key or does not implement the default.
+_LIBRARY_DEFAULTS: dict[str, Any] = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "block_out_channels": (64,),
+    "layers_per_block": 1,
+    "latent_channels": 3,
+    "num_vq_embeddings": 256,
+    "norm_num_groups": 32,
+    "down_block_types": ("DownEncoderBlock2D",),
+    "up_block_types": ("UpDecoderBlock2D",),
+    "norm_type": "group",
+}
+
+_SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "act_fn": ("silu",),
+    "lookup_from_codebook": (False,),
+    "mid_block_add_attention": (True,),
+    "norm_type": ("spatial",),
+}
+
+# Leaves of attention keys as checkpoints from before diffusers 0.17 name them, and as this model does.
+RENAMED_LEAVES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def current_keys(keys: Iterable[str]) -> dict[str, str]:
+    """The key of this model for each key of a checkpoint: most are themselves, old attention keys are renamed."""
+    return {key: _current_key(key) for key in keys}
+
+
+def _current_key(key: str) -> str:
+    *cell, layer, leaf = key.split(".")
+    if "attentions" not in cell:
+        return key
+    return ".".join([*cell, RENAMED_LEAVES.get(layer, layer), leaf])
+
+
+@dataclass(frozen=True)
+class MoVQConfig:
+    """The sizes of a MoVQ. Levels run from the full resolution down; `up_attention` runs from the lowest one up."""
+
+    in_channels: int
+    out_channels: int
+    block_out_channels: tuple[int, ...]  # one a level
+    layers_per_block: int
+    latent_channels: int
+    num_vq_embeddings: int  # codes in the book, each of latent_channels
+    norm_num_groups: int  # of the encoder
+    down_attention: tuple[bool, ...]
+    up_attention: tuple[bool, ...]
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> MoVQConfig:
+        """Read a published config.json.
+
+        Raises:
+            ValueError: a size is none, or a value is not implemented; the message names the key.
+        """
+        config = {**_LIBRARY_DEFAULTS, **config}
+        check_supported(config, _SUPPORTED)
+        block_out_channels = sizes(config, "block_out_channels")
+        levels = len(block_out_channels)
+        latent_channels = size(config, "latent_channels")
+        # The decoder's norms are steered by codes and built for latents: spatial norm needs both to be as wide.
+        check_supported(config, {"vq_embed_dim": (None, latent_channels)})
+        return cls(
+            in_channels=size(config, "in_channels"),
+            out_channels=size(config, "out_channels"),
+            block_out_channels=block_out_channels,
+            layers_per_block=size(config, "layers_per_block"),
+            latent_channels=latent_channels,
+            num_vq_embeddings=size(config, "num_vq_embeddings"),
+            norm_num_groups=size(config, "norm_num_groups"),
+            down_attention=attention_levels(config, "down_block_types", _DOWN_ATTENDS, levels),
+            up_attention=attention_levels(config, "up_block_types", _UP_ATTENDS, levels),
+        )
+
+    @property
+    def scale(self) -> int:
+        """Pixels a latent, in height and in width: each level but the last halves them."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+
+class Norm(Protocol):
+    """Makes a norm: the encoder's is called with a map, the decoder's with a map and the latents at its size."""
+
+    def __call__(self, weights: Weights, *, channels: int) -> nn.Cell: ...
+
+
+class SpatialNorm(nn.Cell):
+    """Group norm of x (B, channels, H, W), scaled and shifted by projections of `guide` (B, latent_channels, H, W)."""
+
+    def __init__(self, weights: Weights, channels: int, latent_channels: int) -> None:
+        super().__init__()
+        self.norm_layer = GroupNorm(weights.child("norm_layer"), _SPATIAL_NORM_GROUPS, channels, _NORM_EPS)
+        self.conv_y = Conv2d(weights.child("conv_y"), latent_channels, channels, 1)
+        self.conv_b = Conv2d(weights.child("conv_b"), latent_channels, channels, 1)
+
+    def construct(self, x: Tensor, guide: Tensor) -> Tensor:
+        return self.norm_layer(x) * self.conv_y(guide) + self.conv_b(guide)
+
+
+class ResnetBlock2D(nn.Cell):
+    """Residual block on (B, in_channels, H, W); `guide` is what its norms take besides the map."""
+
+    def __init__(self, weights: Weights, norm: Norm, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.norm1 = norm(weights.child("norm1"), channels=in_channels)
+        self.conv1 = Conv2d(weights.child("conv1"), in_channels, out_channels, 3)
+        self.norm2 = norm(weights.child("norm2"), channels=out_channels)
+        self.conv2 = Conv2d(weights.child("conv2"), out_channels, out_channels, 3)
+        self.conv_shortcut = (
+            None
+            if in_channels == out_channels
+            else Conv2d(weights.child("conv_shortcut"), in_channels, out_channels, 1)
+        )
+
+    def construct(self, x: Tensor, *guide: Tensor) -> Tensor:
+        hidden = self.conv1(ops.silu(self.norm1(x, *guide)))
+        hidden = self.conv2(ops.silu(self.norm2(hidden, *guide)))
+        return hidden + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+class Attention(nn.Cell):
+    """Self-attention of a map's pixels with one head as wide as the map; the subclasses bring the norm before it."""
+
+    def __init__(self, weights: Weights, channels: int) -> None:
+        super().__init__()
+        self.to_q = Linear(weights.child("to_q"), channels, channels)
+        self.to_k = Linear(weights.child("to_k"), channels, channels)
+        self.to_v = Linear(weights.child("to_v"), channels, channels)
+        self.to_out = nn.CellList([Linear(weights.child("to_out.0"), channels, channels)])
+
+    def mix(self, normed: Tensor) -> Tensor:
+        """What is added to the map whose norm is `normed` (B, channels, H, W)."""
+        pixels = ops.map_to_tokens(normed)
+        mixed = multi_head_attention(self.to_q(pixels), self.to_k(pixels), self.to_v(pixels), heads=1)
+        return ops.tokens_to_map(self.to_out[0](mixed), normed.shape[2], normed.shape[3])
+
+
+class EncoderAttention(Attention):
+    """Attention after a group norm."""
+
+    def __init__(self, weights: Weights, norm: Norm, channels: int) -> None:
+        super().__init__(weights, channels)
+        self.group_norm = norm(weights.child("group_norm"), channels=channels)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return x + self.mix(self.group_norm(x))
+
+
+class DecoderAttention(Attention):
+    """Attention after a spatial norm."""
+
+    def __init__(self, weights: Weights, norm: Norm, channels: int) -> None:
+        super().__init__(weights, channels)
+        self.spatial_norm = norm(weights.child("spatial_norm"), channels=channels)
+
+    def construct(self, x: Tensor, guide: Tensor) -> Tensor:
+        return x + self.mix(self.spatial_norm(x, guide))
+
+
+AttentionType = type[EncoderAttention] | type[DecoderAttention]
+
+
+class MidBlock(nn.Cell):
+    """Residual block, attention, residual block, at the lowest resolution."""
+
+    def __init__(self, weights: Weights, norm: Norm, attention: AttentionType, channels: int) -> None:
+        super().__init__()
+        self.resnets = nn.CellList(
+            [ResnetBlock2D(weights.child(f"resnets.{i}"), norm, channels, channels) for i in range(2)]
+        )
+        self.attentions = nn.CellList([attention(weights.child("attentions.0"), norm, channels)])
+
+    def construct(self, x: Tensor, *guide: Tensor) -> Tensor:
+        x = self.attentions[0](self.resnets[0](x, *guide), *guide)
+        return self.resnets[1](x, *guide)
+
+
+class Downsampler(nn.Cell):
+    """Halves height and width, which are even, with a strided convolution."""
+
+    def __init__(self, weights: Weights, channels: int) -> None:
+        super().__init__()
+        self.conv = Conv2d(weights.child("conv"), channels, channels, 3)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.downsample_conv2d(x, self.conv.weight, self.conv.bias)
+
+
+class Upsampler(nn.Cell):
+    """Doubles height and width by repeating pixels, and convolves."""
+
+    def __init__(self, weights: Weights, channels: int) -> None:
+        super().__init__()
+        self.conv = Conv2d(weights.child("conv"), channels, channels, 3)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.conv(ops.upsample_nearest(x))
+
+
+class Level(nn.Cell):
+    """Residual blocks at one resolution, the first from `in_channels`, each followed by `attention` where it is one."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        norm: Norm,
+        attention: AttentionType | None,
+        in_channels: int,
+        channels: int,
+        layers: int,
+    ) -> None:
+        super().__init__()
+        widths = [in_channels] + [channels] * (layers - 1)
+        self.resnets = nn.CellList(
+            [ResnetBlock2D(weights.child(f"resnets.{i}"), norm, width, channels) for i, width in enumerate(widths)]
+        )
+        self.attentions = nn.CellList(
+            []
+            if attention is None
+            else [attention(weights.child(f"attentions.{i}"), norm, channels) for i in range(layers)]
+        )
+
+    def run_layers(self, x: Tensor, *guide: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, channels, H, W)."""
+        for i, resnet in enumerate(self.resnets):
+            x = resnet(x, *guide)
+            if len(self.attentions):
+                x = self.attentions[i](x, *guide)
+        return x
+
+
+class DownBlock(Level):
+    """A level of the encoder: DownEncoderBlock2D without, AttnDownEncoderBlock2D with attention."""
+
+    def __init__(self, weights: Weights, config: MoVQConfig, norm: Norm, level: int) -> None:
+        channels = config.block_out_channels[level]
+        above = config.block_out_channels[max(level - 1, 0)]
+        attention = EncoderAttention if config.down_attention[level] else None
+        super().__init__(weights, norm, attention, above, channels, config.layers_per_block)
+        is_last = level == len(config.block_out_channels) - 1
+        self.downsamplers = nn.CellList([] if is_last else [Downsampler(weights.child("downsamplers.0"), channels)])
+
+    def construct(self, x: Tensor) -> Tensor:
+        x = self.run_layers(x)
+        for downsampler in self.downsamplers:
+            x = downsampler(x)
+        return x
+
+
+class UpBlock(Level):
+    """A level of the decoder, counted from the lowest resolution: UpDecoderBlock2D, AttnUpDecoderBlock2D."""
+
+    def __init__(self, weights: Weights, config: MoVQConfig, norm: Norm, level: int) -> None:
+        channels = config.block_out_channels[-1 - level]
+        below = config.block_out_channels[min(-level, -1)]
+        attention = DecoderAttention if config.up_attention[level] else None
+        super().__init__(weights, norm, attention, below, channels, config.layers_per_block + 1)
+        is_last = level == len(config.block_out_channels) - 1
+        self.upsamplers = nn.CellList([] if is_last else [Upsampler(weights.child("upsamplers.0"), channels)])
+
+    def construct(self, x: Tensor, latents: Tensor) -> Tensor:
+        """x (B, channels below, H, W), latents (B, latent_channels, h, w), H and W whole multiples of h and w."""
+        x = self.run_layers(x, _at_size_of(x, latents))
+        for upsampler in self.upsamplers:
+            x = upsampler(x)
+        return x
+
+
+def _at_size_of(x: Tensor, latents: Tensor) -> Tensor:
+    """The latents with each pixel repeated up to the height and width of x: four channels are cheap to enlarge."""
+    return ops.resize_nearest(latents, x.shape[2], x.shape[3])
+
+
+class Encoder(nn.Cell):
+    """Pixels (B, in_channels, H, W) -> (B, latent_channels, H / scale, W / scale)."""
+
+    def __init__(self, weights: Weights, config: MoVQConfig) -> None:
+        super().__init__()
+        norm = partial(GroupNorm, groups=config.norm_num_groups, eps=_NORM_EPS)
+        channels = config.block_out_channels
+        self.conv_in = Conv2d(weights.child("conv_in"), config.in_channels, channels[0], 3)
+        self.down_blocks = nn.CellList(
+            [DownBlock(weights.child(f"down_blocks.{i}"), config, norm, i) for i in range(len(channels))]
+        )
+        self.mid_block = MidBlock(weights.child("mid_block"), norm, EncoderAttention, channels[-1])
+        self.conv_norm_out = norm(weights.child("conv_norm_out"), channels=channels[-1])
+        self.conv_out = Conv2d(weights.child("conv_out"), channels[-1], config.latent_channels, 3)
+
+    def construct(self, pixels: Tensor) -> Tensor:
+        x = self.conv_in(pixels)
+        for down_block in self.down_blocks:
+            x = down_block(x)
+        return self.conv_out(ops.silu(self.conv_norm_out(self.mid_block(x))))
+
+
+class Decoder(nn.Cell):
+    """Convolved latents, and the latents that steer the norms, (B, latent_channels, h, w) -> pixels."""
+
+    def __init__(self, weights: Weights, config: MoVQConfig) -> None:
+        super().__init__()
+        norm = partial(SpatialNorm, latent_channels=config.latent_channels)
+        channels = config.block_out_channels
+        self.conv_in = Conv2d(weights.child("conv_in"), config.latent_channels, channels[-1], 3)
+        self.mid_block = MidBlock(weights.child("mid_block"), norm, DecoderAttention, channels[-1])
+        self.up_blocks = nn.CellList(
+            [UpBlock(weights.child(f"up_blocks.{i}"), config, norm, i) for i in range(len(channels))]
+        )
+        self.conv_norm_out = norm(weights.child("conv_norm_out"), channels=channels[0])
+        self.conv_out = Conv2d(weights.child("conv_out"), channels[0], config.out_channels, 3)
+
+    def construct(self, convolved: Tensor, latents: Tensor) -> Tensor:
+        x = self.mid_block(self.conv_in(convolved), latents)
+        for up_block in self.up_blocks:
+            x = up_block(x, latents)
+        return self.conv_out(ops.silu(self.conv_norm_out(x, _at_size_of(x, latents))))
+
+
+class CodeBook(nn.Cell):
+    """The vectors that latents are rounded to when they are quantised."""
+
+    def __init__(self, weights: Weights, config: MoVQConfig) -> None:
+        super().__init__()
+        self.embedding = Embedding(weights.child("embedding"), config.num_vq_embeddings, config.latent_channels)
+
+    def construct(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        batch, channels, height, width = latents.shape
+        codes = ops.nearest_rows(ops.map_to_tokens(latents).reshape(-1, channels), self.embedding.weight)
+        quantised = ops.tokens_to_map(self.embedding(codes.reshape(batch, -1)), height, width)
+        return quantised, codes.reshape(batch, height, width)
+
+
+class MoVQ(nn.Cell):
+    """Pictures to latents and back. All tensors are of the weights' dtype."""
+
+    def __init__(self, config: MoVQConfig, weights: Weights) -> None:
+        super().__init__()
+        self.config = config
+        latents = config.latent_channels
+        self.encoder = Encoder(weights.child("encoder"), config)
+        self.quant_conv = Conv2d(weights.child("quant_conv"), latents, latents, 1)
+        self.quantize = CodeBook(weights.child("quantize"), config)
+        self.post_quant_conv = Conv2d(weights.child("post_quant_conv"), latents, latents, 1)
+        self.decoder = Decoder(weights.child("decoder"), config)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Latents (B, latent_channels, H / scale, W / scale) of pixels (B, in_channels, H, W) in -1 to 1.
+
+        Raises:
+            ValueError: H or W is no multiple of `config.scale`.
+        """
+        height, width = pixels.shape[2:]
+        scale = self.config.scale
+        if height % scale or width % scale:
+            raise ValueError(f"a picture of {width} x {height} does not fit this MoVQ: give multiples of {scale}")
+        return self.quant_conv(self.encoder(pixels))
+
+    def quantise(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest vectors of the code book, shaped as the latents, and their indices, int32 (B, h, w)."""
+        return self.quantize(latents)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pixels (B, out_channels, scale h, scale w), about -1 to 1, of latents (B, latent_channels, h, w) as they are.
+
+        This is the reference's decode with force_not_quantize, as Kandinsky uses it; its plain decode is
+        `decode(quantise(latents)[0])`.
+        """
+        return self.decoder(self.post_quant_conv(latents), latents)

@@ -1,0 +1,146 @@
+"""MoVQ against diffusers (tests/golden/make_unet_and_movq.py), and its refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from mindspore import Tensor
+
+from kandinsky_backend import ops
+from kandinsky_backend.models.movq import MoVQ, MoVQConfig, current_keys
+from tests.golden import configs_unet_movq as configs
+from tests.golden.cases_unet_movq import MOVQ_CASES
+from tests.golden.compare import assert_close
+from tests.golden.keys import key_digest
+from tests.random_weights import random_input
+from tests.weights_from_names import RandomWeights, RecordedShapes
+
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "unet_and_movq.npz")
+
+
+def movq(config: dict[str, Any]) -> MoVQ:
+    return MoVQ(MoVQConfig.from_dict(config), RandomWeights())
+
+
+def tensor(name: str, shape: tuple[int, ...]) -> Tensor:
+    return Tensor.from_numpy(random_input(name, shape))
+
+
+def golden(name: str) -> npt.NDArray[Any]:
+    return np.asarray(GOLDEN[name])
+
+
+@pytest.mark.parametrize("name", MOVQ_CASES)
+def test_latents_of_a_picture_agree_with_the_reference(name: str) -> None:
+    config, case = MOVQ_CASES[name]
+    encoded = movq(config).encode(tensor("pixels", case["pixels"]))
+    assert_close(f"{name}, encode", encoded.asnumpy(), golden(f"{name}/encoded"), limit=1e-4)
+
+
+@pytest.mark.parametrize("name", MOVQ_CASES)
+def test_quantised_latents_and_codes_agree_with_the_reference(name: str) -> None:
+    config, case = MOVQ_CASES[name]
+    quantised, codes = movq(config).quantise(tensor("latents", case["latents"]))
+    np.testing.assert_array_equal(codes.asnumpy(), golden(f"{name}/codes"))
+    assert_close(f"{name}, quantise", quantised.asnumpy(), golden(f"{name}/quantised"), limit=1e-4)
+
+
+@pytest.mark.parametrize("name", MOVQ_CASES)
+def test_picture_of_latents_agrees_with_the_reference(name: str) -> None:
+    config, case = MOVQ_CASES[name]
+    model = movq(config)
+    latents = tensor("latents", case["latents"])
+    assert_close(f"{name}, decode", model.decode(latents).asnumpy(), golden(f"{name}/decoded"), limit=1e-4)
+    quantised, _ = model.quantise(latents)
+    assert_close(
+        f"{name}, decode quantised", model.decode(quantised).asnumpy(), golden(f"{name}/decoded quantised"), limit=1e-4
+    )
+
+
+def test_codes_are_the_same_however_many_points_are_compared_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, table = tensor("points", (23, 4)), tensor("table", (9, 4))
+    at_once = ops.nearest_rows(points, table).asnumpy()
+    monkeypatch.setattr(ops, "_MAX_SCORE_BYTES", 4 * 9 * 5)
+    np.testing.assert_array_equal(ops.nearest_rows(points, table).asnumpy(), at_once)
+    distances = np.linalg.norm(points.asnumpy()[:, None] - table.asnumpy()[None], axis=2)
+    np.testing.assert_array_equal(at_once, distances.argmin(axis=1))
+
+
+def test_published_architecture_asks_for_the_keys_of_the_reference() -> None:
+    weights = RecordedShapes()
+    MoVQ(MoVQConfig.from_dict(configs.MOVQ_FULL), weights)
+    assert key_digest(weights.shapes) == golden("MoVQ full size/digest").item()
+    assert sum(int(np.prod(shape)) for shape in weights.shapes.values()) == golden("MoVQ full size/parameters").item()
+
+
+def test_parameters_are_named_as_in_the_checkpoint() -> None:
+    weights = RecordedShapes()
+    MoVQ(MoVQConfig.from_dict(configs.MOVQ_TWO_LEVELS), weights)
+    assert {parameter.name for parameter in movq(configs.MOVQ_TWO_LEVELS).get_parameters()} == set(weights.shapes)
+
+
+def test_old_attention_keys_are_renamed_and_no_others() -> None:
+    weights = RecordedShapes()
+    MoVQ(MoVQConfig.from_dict(configs.MOVQ_FULL), weights)
+    renamed = current_keys(
+        [
+            "encoder.mid_block.attentions.0.query.weight",
+            "decoder.up_blocks.0.attentions.2.key.bias",
+            "decoder.mid_block.attentions.0.value.weight",
+            "decoder.mid_block.attentions.0.proj_attn.bias",
+            "decoder.mid_block.attentions.0.spatial_norm.norm_layer.weight",
+        ]
+    )
+    assert list(renamed.values()) == [
+        "encoder.mid_block.attentions.0.to_q.weight",
+        "decoder.up_blocks.0.attentions.2.to_k.bias",
+        "decoder.mid_block.attentions.0.to_v.weight",
+        "decoder.mid_block.attentions.0.to_out.0.bias",
+        "decoder.mid_block.attentions.0.spatial_norm.norm_layer.weight",
+    ]
+    assert set(renamed.values()) <= set(weights.shapes)
+    assert current_keys(weights.shapes) == {key: key for key in weights.shapes}
+
+
+def test_keys_that_are_left_out_stand_for_the_library_defaults() -> None:
+    config = MoVQConfig.from_dict({"norm_type": "spatial"})
+    assert (config.in_channels, config.latent_channels, config.num_vq_embeddings) == (3, 3, 256)
+    assert (config.block_out_channels, config.layers_per_block, config.norm_num_groups) == ((64,), 1, 32)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("act_fn", "gelu"),
+        ("lookup_from_codebook", True),
+        ("mid_block_add_attention", False),
+        ("norm_type", "group"),
+        ("vq_embed_dim", 8),
+        ("latent_channels", 0),
+        ("layers_per_block", None),
+        ("num_vq_embeddings", "16384"),
+    ],
+)
+def test_value_that_is_not_implemented_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"{key}.*{value}"):
+        MoVQConfig.from_dict({**configs.MOVQ_FULL, key: value})
+
+
+def test_left_out_norm_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="norm_type"):
+        MoVQConfig.from_dict({key: value for key, value in configs.MOVQ_FULL.items() if key != "norm_type"})
+
+
+@pytest.mark.parametrize("key", ["down_block_types", "up_block_types"])
+def test_block_that_is_not_implemented_is_refused_by_name(key: str) -> None:
+    with pytest.raises(ValueError, match=rf"{key}.*SkipUpBlock2D"):
+        MoVQConfig.from_dict({**configs.MOVQ_FULL, key: [*configs.MOVQ_FULL[key][:3], "SkipUpBlock2D"]})
+
+
+def test_picture_that_does_not_halve_evenly_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"14 x 11.*multiples of 2"):
+        movq(configs.MOVQ_TWO_LEVELS).encode(tensor("pixels", (1, 3, 11, 14)))
