@@ -108,9 +108,10 @@ class Pipeline(ABC):
     _models: ClassVar[Mapping[str, _ModelFiles]]
     _others: ClassVar[Mapping[str, Callable[[Checkpoint], Any]]]
 
-    def __init__(self, tokenizer: Any, scheduler: Scheduler) -> None:
+    def __init__(self, tokenizer: Any, scheduler: Scheduler, **models: nn.Cell | Part) -> None:
         self.tokenizer = tokenizer
         self.scheduler = scheduler
+        self._parts = {name: Part.of(model) for name, model in models.items()}
         self.checkpoint: Checkpoint | None = None
         self._progress_bar_options: dict[str, Any] = {}
 
@@ -167,6 +168,11 @@ class Pipeline(ABC):
         return pipeline
 
     @property
+    def components(self) -> dict[str, Any]:
+        """What the pipeline is made of: `KandinskyPipeline(**pipeline.components)` is another that shares it all."""
+        return {**self._parts, **{name: getattr(self, name) for name in self._others}}
+
+    @property
     @abstractmethod
     def max_tokens(self) -> int:
         """How many tokens of a prompt the models read, the marks of its start and end included."""
@@ -206,6 +212,13 @@ class Pipeline(ABC):
         """`copies` rows for each prompt, under guidance after as many for each negative."""
         texts = _repeated(prompts, copies)
         return self.encode_prompt(_repeated(negatives, copies) + texts if is_guided(guidance_scale) else texts)
+
+    def _get(self, name: str) -> Any:
+        """A model, read now if it is not in memory."""
+        return self._parts[name].resident.get()
+
+    def _config(self, name: str) -> Any:
+        return self._parts[name].config
 
     def _scheduler_for(self, num_inference_steps: int) -> Scheduler:
         """A copy of the scheduler with its timesteps set: two runs at a time do not disturb each other."""
@@ -258,20 +271,17 @@ class KandinskyPriorPipeline(Pipeline):
         scheduler: Scheduler,
         image_processor: ClipImageProcessor,
     ) -> None:
-        super().__init__(tokenizer, scheduler)
-        self._prior = Part.of(prior)
-        self._image_encoder = Part.of(image_encoder)
-        self._text_encoder = Part.of(text_encoder)
+        super().__init__(tokenizer, scheduler, prior=prior, image_encoder=image_encoder, text_encoder=text_encoder)
         self.image_processor = image_processor
 
     @property
     def max_tokens(self) -> int:
-        return int(self._prior.config.num_embeddings)
+        return int(self._config("prior").num_embeddings)
 
     @property
     def image_size(self) -> int:
         """Side in pixels of the square that the image encoder sees."""
-        return int(self._image_encoder.config.image_size)
+        return int(self._config("image_encoder").image_size)
 
     def __call__(
         self,
@@ -360,12 +370,12 @@ class KandinskyPriorPipeline(Pipeline):
     @property
     def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that embedding a text needs."""
-        return self._text_encoder.resident, self._prior.resident
+        return self._parts["text_encoder"].resident, self._parts["prior"].resident
 
     @property
     def parts_of_image(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that embedding a picture needs."""
-        return (self._image_encoder.resident,)
+        return (self._parts["image_encoder"].resident,)
 
     def embed_text(
         self, text: str, *, generator: RandomGenerator, num_inference_steps: int, guidance_scale: float
@@ -490,20 +500,20 @@ class KandinskyPriorPipeline(Pipeline):
     @property
     def embedding_dim(self) -> int:
         """D, the width of an image embedding."""
-        return int(self._prior.config.embedding_dim)
+        return int(self._config("prior").embedding_dim)
 
     @property
     def prior(self) -> Any:
         """The prior transformer; read from its files when first used, as are the other models."""
-        return self._prior.resident.get()
+        return self._get("prior")
 
     @property
     def image_encoder(self) -> Any:
-        return self._image_encoder.resident.get()
+        return self._get("image_encoder")
 
     @property
     def text_encoder(self) -> Any:
-        return self._text_encoder.resident.get()
+        return self._get("text_encoder")
 
 
 class KandinskyPipeline(Pipeline):
@@ -523,15 +533,10 @@ class KandinskyPipeline(Pipeline):
     max_tokens = 77  # the text encoder could read 512; the models were trained with these
 
     def __init__(self, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Scheduler, movq: Any) -> None:
-        super().__init__(tokenizer, scheduler)
-        self._text_encoder = Part.of(text_encoder)
-        self._unet = Part.of(unet)
-        self._movq = Part.of(movq)
-        if self._unet.config.in_channels != self._movq.config.latent_channels:
-            raise ValueError(
-                f"the UNet takes {self._unet.config.in_channels} channels, MoVQ's latents have "
-                f"{self._movq.config.latent_channels}: this is not a text-to-image model"
-            )
+        super().__init__(tokenizer, scheduler, text_encoder=text_encoder, unet=unet, movq=movq)
+        taken, latent = self._config("unet").in_channels, self._config("movq").latent_channels
+        if taken != latent:
+            raise ValueError(f"the UNet takes {taken} channels, but latents have {latent}: it is one for inpainting")
 
     def __call__(
         self,
@@ -608,12 +613,12 @@ class KandinskyPipeline(Pipeline):
     @property
     def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that encoding a prompt needs."""
-        return (self._text_encoder.resident,)
+        return (self._parts["text_encoder"].resident,)
 
     @property
     def parts_of_image(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that making a picture of embeddings needs."""
-        return self._unet.resident, self._movq.resident
+        return self._parts["unet"].resident, self._parts["movq"].resident
 
     def denoise(
         self,
@@ -659,7 +664,7 @@ class KandinskyPipeline(Pipeline):
         Raises:
             ValueError: a side is below 1.
         """
-        return (int(self._unet.config.in_channels), *self.latent_size(height, width))
+        return (int(self._config("unet").in_channels), *self.latent_size(height, width))
 
     def latent_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the latents: MoVQ shrinks by f, and the UNet needs multiples of f.
@@ -675,7 +680,7 @@ class KandinskyPipeline(Pipeline):
     @property
     def movq_scale_factor(self) -> int:
         """f, picture pixels a latent pixel: 8 in the published model."""
-        return int(2 ** (len(self._movq.config.block_out_channels) - 1))
+        return int(2 ** (len(self._config("movq").block_out_channels) - 1))
 
     def _decode(self, latents: Array) -> Array:
         """(B, 3, H, W) in about -1..1; one at a time, since it is what takes most memory."""
@@ -691,7 +696,7 @@ class KandinskyPipeline(Pipeline):
 
     def _checked_embeds(self, image_embeds: Any, negative_image_embeds: Any) -> tuple[Array, Array]:
         embeds, negative_embeds = _joined(image_embeds), _joined(negative_image_embeds)
-        width = self._unet.config.cross_attention_dim
+        width = self._config("unet").cross_attention_dim
         if embeds.ndim != 2 or not len(embeds) or embeds.shape[1] != width:
             raise ValueError(f"image_embeds have the shape {embeds.shape}: the UNet takes (rows, {width})")
         if negative_embeds.shape != embeds.shape:
@@ -706,15 +711,15 @@ class KandinskyPipeline(Pipeline):
     @property
     def text_encoder(self) -> Any:
         """The multilingual text encoder; read from its files when first used, as are the other models."""
-        return self._text_encoder.resident.get()
+        return self._get("text_encoder")
 
     @property
     def unet(self) -> Any:
-        return self._unet.resident.get()
+        return self._get("unet")
 
     @property
     def movq(self) -> Any:
-        return self._movq.resident.get()
+        return self._get("movq")
 
 
 def to_host(tensor: Tensor) -> Array:
