@@ -137,8 +137,8 @@ class Environment:
         pip = [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         self._step("updating pip", [*pip, "--upgrade", "pip>=25.1"])  # the first that knows dependency groups
         options = [f"--group={group}" for group in groups]
-        what = " with ".join(["the project and what it needs", *groups])
-        self._step(f"installing {what}", [*pip, "--editable", self.project, *options])
+        title = "installing the project and what it needs (0.9 GB to download the first time)"
+        self._step(title, [*pip, "--editable", self.project, *options])
         version = version_of(self.python)
         Stamp(str(self.project), str(version), self._pyproject_hash(), groups).write(self.folder / STAMP)
 
