@@ -225,7 +225,8 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
     try:
         router.bind(address)
     except zmq.ZMQError as exc:
-        raise DaemonError(f"cannot listen at {address}: {zmq.strerror(exc.errno or 0)}; choose another --endpoint") from exc
+        reason = zmq.strerror(exc.errno or 0)
+        raise DaemonError(f"cannot listen at {address}: {reason}; choose another --endpoint") from exc
     return router.getsockopt_string(zmq.LAST_ENDPOINT)
 
 

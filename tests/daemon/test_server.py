@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgpack
 import pytest
 
 from daemon.jobs import MAX_WAITING
-from daemon.server import PROGRESS_PAUSE
 from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES
 from plugin_client.wire.messages import (
     Accepted,
@@ -101,7 +98,7 @@ def test_progress_is_thinned_out_but_its_end_is_not(client: RawClient) -> None:
         progress.append(message.step)
     assert message.job == job
     assert isinstance(message, Result)
-    assert 5 < len(progress) <= (time.monotonic() - began) / PROGRESS_PAUSE + 1
+    assert 5 < len(progress) <= 20 * (time.monotonic() - began) + 1
     assert progress == sorted(progress)
 
 
@@ -318,7 +315,9 @@ def test_a_message_out_of_the_protocol_is_refused_under_its_id(
 
 def test_a_frame_beyond_the_limit_ends_its_connection_only(client: RawClient, other: RawClient) -> None:
     other.socket.send_multipart([packed(), bytes(MAX_PICTURE_BYTES + 1)])
-    assert other.hears_nothing(0.3)
+    while other.hears_nothing(0.1):
+        other.send(Ping())  # the first that is answered came over the next connection
+    assert isinstance(other.receive()[1], Pong)
     assert client.ask(Ping(), Pong)
 
 
@@ -346,19 +345,17 @@ def test_a_full_queue_is_refused_by_name(daemons: Daemons) -> None:
         assert len(client.ask(ListJobs(), JobList).jobs) == MAX_WAITING + 1
 
 
-def test_a_slow_reader_neither_blocks_others_nor_loses_its_result(daemons: Daemons) -> None:
-    daemon = daemons.start()
+def test_a_slow_reader_neither_blocks_others_nor_piles_up_answers_nor_loses_its_result(daemons: Daemons) -> None:
+    daemons.start()
     with daemons.client(rcvhwm=1) as slow, daemons.client() as client:
         job = slow.submit(blend("quick " * 50, seed=8))
-        for _ in range(3000):  # answers pile up until nothing more goes out to this client
-            slow.send(Status(job))
+        asked = [slow.send(Status(job)) for _ in range(6000)]
         wait_until(lambda: client.ask(Status(job), JobInfo).state == "done", "the job is done")
-        before = resident(daemon.process.pid)
-        for _ in range(6000):
-            slow.send(Status(job))
-        client.ask(Ping(), Pong)
-        assert resident(daemon.process.pid) - before < 32 * 2**20
-        assert slow.outcome(job).pictures[0].pixels[0] == 8
+        received = []
+        while not slow.hears_nothing(0.5):
+            received.append(slow.receive()[1])
+        assert sum(isinstance(message, JobInfo) for message in received) < len(asked)
+        assert [message.pictures[0].pixels[0] for message in received if isinstance(message, Result)] == [8]
 
 
 def test_shutdown_cancels_everything_and_tells_the_watchers(daemons: Daemons) -> None:
@@ -384,8 +381,3 @@ def test_nothing_is_accepted_while_the_daemon_stops(daemons: Daemons) -> None:
         client.send(Shutdown())
         refusal = client.ask(Submit(new_id(), blend()), Refusal)
         assert refusal.code == "stopping"
-
-
-def resident(pid: int) -> int:
-    """Bytes in RAM."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
