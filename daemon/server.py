@@ -83,6 +83,7 @@ class Server:
         self._executor = executor
         self._store = store
         self._models = ModelList(tuple(ModelInfo(name, source=name, hash="", loaded=False) for name in models))
+        self._version = metadata.version("kandinsky-blend")
         self._hardware = Hardware("", "", 0)
         self._jobs = Jobs()
         self._watches: dict[str, dict[Asker, None]] = {}  # by job id; an ordered set, the oldest first
@@ -209,7 +210,7 @@ class Server:
 
     def _pong(self) -> Pong:
         return Pong(
-            version=metadata.version("kandinsky-blend"),
+            version=self._version,
             pid=os.getpid(),
             uptime=time.monotonic() - self._began,
             device=self._hardware.device,

@@ -13,7 +13,6 @@ import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
@@ -46,8 +45,11 @@ PARENT_DIED = 1  # exit code
 class Engine(Protocol):
     """What turns a blend into pictures. Made with (models, device, precision, memory)."""
 
-    device: str
-    precision: str
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
 
     def models(self) -> tuple[ModelInfo, ...]: ...
 
@@ -122,7 +124,7 @@ class Worker:
         self._send(ModelList(self._built.models()))
         self._send(
             Pong(
-                version=metadata.version("kandinsky-blend"),
+                version="",
                 pid=os.getpid(),
                 uptime=0,
                 device=self._built.device,
