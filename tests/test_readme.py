@@ -6,13 +6,18 @@ import ast
 import importlib
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from daemon.__main__ import _parser as daemon_parser
 from install.commands import COMMANDS
+from plugin_client import launch
 from plugin_client.arguments import parser as blend_parser
+from tests.random_checkpoint import write_checkpoint
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text()
@@ -57,6 +62,32 @@ def test_quoted_python_imports_what_there_is(block: str) -> None:
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(str(node.module))
             assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the pictures that README names, and a tiny model."""
+    folder = tmp_path_factory.mktemp("readme")
+    for picture in ("cat.png", "night.jpg"):
+        shutil.copy(PROJECT / "install" / "pictures" / picture, folder)
+    write_checkpoint(folder / "model", "tiny_a")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("block", blocks("python"))
+def test_quoted_python_runs(block: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands, but for the model and the size of the picture."""
+    monkeypatch.setenv("KANDINSKY_BLEND_HOME", str(workplace / "home"))
+    script = block.replace("kandinsky-community/kandinsky-2-1-prior", str(workplace / "model" / "prior"))
+    script = script.replace("kandinsky-community/kandinsky-2-1", str(workplace / "model" / "decoder"))
+    script = re.sub(r"768|512", "64", script)
+    with launch.start(None, ["--model", str(workplace / "model")]) as client:
+        try:
+            subprocess.run([sys.executable, "-c", script], cwd=workplace, check=True)
+        finally:
+            client.shutdown()
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)]+)\)", README))
