@@ -44,6 +44,17 @@ def select(target: str) -> None:
         raise DeviceError(f"MindSpore cannot use the device {target!r} on this machine: {exc}") from exc
 
 
+def prepare() -> None:
+    """Set this process up to run models; to be called before one is built, as often as one likes.
+
+    On a CPU each operator is then done before the next is launched. Host and device are the same cores there, so that
+    launching ahead gains nothing; but it keeps memory longer (a MoVQ decode at 512 px: 1.8 against 1.2 GB), and every
+    question for a shape waits for another thread (a small UNet: 3 to 8 times as long on busy cores).
+    """
+    if current() == "CPU":
+        ms.runtime.launch_blocking()
+
+
 def best_precision() -> ms.Type:
     """The fastest dtype whose pictures are as good: float16 on Ascend, which the published weights are made for."""
     return ms.float16 if current() == "Ascend" else ms.float32

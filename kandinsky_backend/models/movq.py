@@ -7,7 +7,7 @@ ResnetBlockCondNorm2D in resnet.py, and SpatialNorm in attention_processor.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -47,20 +47,8 @@ _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "norm_type": ("spatial",),
 }
 
-# Leaves of attention keys as checkpoints from before diffusers 0.17 name them, and as this model does.
+# Parts of attention keys as older checkpoints name them, and as this model does. No other key has such a part.
 RENAMED_LEAVES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-
-
-def current_keys(keys: Iterable[str]) -> dict[str, str]:
-    """The key of this model for each key of a checkpoint: most are themselves, old attention keys are renamed."""
-    return {key: _current_key(key) for key in keys}
-
-
-def _current_key(key: str) -> str:
-    *cell, layer, leaf = key.split(".")
-    if "attentions" not in cell:
-        return key
-    return ".".join([*cell, RENAMED_LEAVES.get(layer, layer), leaf])
 
 
 @dataclass(frozen=True)

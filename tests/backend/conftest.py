@@ -1,4 +1,4 @@
-"""Checkpoints that many tests read."""
+"""Checkpoints that many tests read, and the device as the pipelines set it up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from kandinsky_backend import device
 from tests.random_checkpoint import write_checkpoint
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _prepared_device() -> None:
+    device.prepare()
 
 
 @pytest.fixture(scope="session")

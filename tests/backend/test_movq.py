@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from mindspore import Tensor
 
 from kandinsky_backend import ops
-from kandinsky_backend.models.movq import MoVQ, MoVQConfig, current_keys
+from kandinsky_backend.models.movq import RENAMED_LEAVES, MoVQ, MoVQConfig
+from kandinsky_backend.tensor_files import TensorFiles
 from tests.golden import configs_unet_movq as configs
 from tests.golden.cases_unet_movq import MOVQ_CASES
 from tests.golden.compare import assert_close
@@ -86,24 +88,12 @@ def test_parameters_are_named_as_in_the_checkpoint() -> None:
 def test_old_attention_keys_are_renamed_and_no_others() -> None:
     weights = RecordedShapes()
     MoVQ(MoVQConfig.from_dict(configs.MOVQ_FULL), weights)
-    renamed = current_keys(
-        [
-            "encoder.mid_block.attentions.0.query.weight",
-            "decoder.up_blocks.0.attentions.2.key.bias",
-            "decoder.mid_block.attentions.0.value.weight",
-            "decoder.mid_block.attentions.0.proj_attn.bias",
-            "decoder.mid_block.attentions.0.spatial_norm.norm_layer.weight",
-        ]
-    )
-    assert list(renamed.values()) == [
-        "encoder.mid_block.attentions.0.to_q.weight",
-        "decoder.up_blocks.0.attentions.2.to_k.bias",
-        "decoder.mid_block.attentions.0.to_v.weight",
-        "decoder.mid_block.attentions.0.to_out.0.bias",
-        "decoder.mid_block.attentions.0.spatial_norm.norm_layer.weight",
-    ]
-    assert set(renamed.values()) <= set(weights.shapes)
-    assert current_keys(weights.shapes) == {key: key for key in weights.shapes}
+    old_parts = {new: old for old, new in RENAMED_LEAVES.items()}
+    current = dict.fromkeys(weights.shapes)
+    old = {re.sub(r"to_(q|k|v|out\.0)(?=\.)", lambda part: old_parts[part[0]], key): None for key in current}
+    assert "decoder.up_blocks.0.attentions.2.proj_attn.bias" in old
+    assert TensorFiles(Path("old"), old).renamed(RENAMED_LEAVES).tensors == current
+    assert TensorFiles(Path("current"), current).renamed(RENAMED_LEAVES).tensors == current
 
 
 def test_keys_that_are_left_out_stand_for_the_library_defaults() -> None:
