@@ -31,9 +31,9 @@ from plugin_client.wire.errors import (
     JobCancelled,
     JobFailed,
     KandinskyError,
+    NoAnswer,
     ProtocolError,
     Refused,
-    TransportError,
     UsageError,
     VersionError,
 )
@@ -217,7 +217,7 @@ class Client:
         while self._answer is None:
             left = deadline - time.monotonic()
             if not self._receive(max(0.0, left)) and left <= 0:
-                raise TransportError(f"the daemon did not answer {message.kind!r} within {self.timeout:g} s")
+                raise NoAnswer(f"the daemon did not answer {message.kind!r} within {self.timeout:g} s")
         return self._answer
 
     def _send(self, message: ClientMessage, request_id: int) -> None:
@@ -257,7 +257,7 @@ class Job:
         """The next step forward, or None when none came within `timeout` seconds, or the job is over.
 
         Raises:
-            TransportError: the daemon has been silent for too long. The job may go on: come back with Client.job.
+            NoAnswer: the daemon has been silent for too long. The job may go on: come back with Client.job.
         """
         if not self._progress and self._end is None and not self._client._receive(timeout):
             self._check_alive()
@@ -276,7 +276,7 @@ class Job:
             JobCancelled: somebody cancelled it.
             JobFailed: it failed; `code` and text say why.
             Refused: the daemon was started again and knows the job no more.
-            TransportError: as of poll.
+            NoAnswer: as of poll.
         """
         for _ in self.watch():
             pass
@@ -311,7 +311,7 @@ class Job:
         """
         now, timeout = time.monotonic(), self._client.timeout
         if now - self._heard > timeout:
-            raise TransportError(
+            raise NoAnswer(
                 f"the daemon has not been heard for {timeout:g} s; job {self.id} may go on if it still lives"
             )
         if now - max(self._heard, self._asked) > timeout / 3:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from plugin_client.client import Client
 from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
-from plugin_client.wire.errors import DaemonNotRunning, TransportError, UsageError
+from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 
 START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
-LAST_BYTES = 4096  # of a log, in which its last line is looked for
+ANSWER_SECONDS = 2.0  # for a ping of a daemon that accepts connections; one that is just stopping never answers
+
+_started: list[subprocess.Popen[bytes]] = []  # daemons that outlive us, or that Python must collect when they end
 
 
 def log_file(address: str) -> Path:
@@ -57,17 +59,19 @@ def start(endpoint: str | None, arguments: Sequence[str]) -> Client:
     if client := _running(endpoint):
         client.close()
         raise UsageError(f"a daemon runs at {address} already")
-    process = _spawn(address, endpoint, arguments)
+    log = log_file(address)
+    read_from = log.stat().st_size if log.exists() else 0
+    process = _spawn(log, endpoint, arguments)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         has_ended = process.poll() is not None  # before looking: another one may have been quicker and be there
         if client := _running(endpoint):
             return client
         if has_ended:
-            raise DaemonNotRunning(f"the daemon did not start: {_last_line(log_file(address))}")
+            raise DaemonNotRunning(f"the daemon did not start: {_last_line(log, read_from)}")
         time.sleep(0.05)
     process.terminate()
-    raise DaemonNotRunning(f"the daemon did not answer within {START_SECONDS:g} s: see {log_file(address)}")
+    raise DaemonNotRunning(f"the daemon did not answer within {START_SECONDS:g} s: see {log}")
 
 
 def _may_start(address: str) -> bool:
@@ -76,35 +80,34 @@ def _may_start(address: str) -> bool:
 
 
 def _running(endpoint: str | None) -> Client | None:
+    """A client of the daemon that answers at `endpoint`, if one does."""
     try:
-        client = Client(endpoint)
-    except DaemonNotRunning:
+        with Client(endpoint, timeout=ANSWER_SECONDS) as client:
+            client.ping()
+        return Client(endpoint)
+    except (DaemonNotRunning, NoAnswer):
         return None
-    try:
-        client.ping()
-    except TransportError:
-        client.close()
-        return None
-    return client
 
 
-def _spawn(address: str, endpoint: str | None, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def _spawn(log: Path, endpoint: str | None, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """A daemon of its own session, so that closing the terminal or Ctrl-C does not reach it."""
     folder = make_data_folder()
-    where = [] if endpoint is None else ["--endpoint", address]
-    with log_file(address).open("wb") as log:
+    where = [] if endpoint is None else ["--endpoint", endpoint]
+    with log.open("ab") as output:  # appended to: the daemon that runs may be of somebody who was quicker
         # Not in the current folder: `python -m` would import what lies there.
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "daemon", *where, *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             cwd=folder,
             start_new_session=True,
         )
+    _started.append(process)
+    return process
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_bytes()[-LAST_BYTES:].decode("utf-8", "replace").split("\n")
+def _last_line(log: Path, read_from: int) -> str:
+    lines = log.read_bytes()[read_from:].decode("utf-8", "replace").split("\n")
     written = [line.strip() for line in lines if line.strip()]
     return written[-1] if written else "it ended without a word"

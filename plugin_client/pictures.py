@@ -31,7 +31,9 @@ def picture_item(source: str | Path | Image.Image, weight: float, **settings: An
         UsageError: the file is missing, broken, animated or too large; the text names it.
     """
     if not isinstance(source, str | Path | Image.Image):
-        raise UsageError(f"a {type(source).__name__} is no picture: give a Path, the name of a file or a Pillow image")
+        raise UsageError(
+            f"a {type(source).__name__} object is no picture: give a Path, the name of a file or a Pillow image"
+        )
     try:
         image = open_picture(source)
     except PictureError as exc:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import zmq
 
 from plugin_client.wire.endpoint import Endpoint
-from plugin_client.wire.errors import DaemonNotRunning, TransportError
+from plugin_client.wire.errors import DaemonNotRunning, NoAnswer
 from plugin_client.wire.limits import MAX_HEADER_BYTES, MAX_PICTURE_BYTES
 
 PROBE_SECONDS = 2.0  # for a connection to be accepted: a daemon's loop never blocks, so this is the network's time
@@ -29,7 +29,7 @@ class Transport(ABC):
         """Hand a message over. It may be under way when this returns.
 
         Raises:
-            TransportError: it cannot be sent.
+            NoAnswer: it cannot be sent, because the other side takes nothing.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class ZmqTransport(Transport):
         try:
             self._socket.send_multipart(frames)
         except zmq.Again as exc:
-            raise TransportError(f"the daemon at {self._address} takes no messages") from exc
+            raise NoAnswer(f"the daemon at {self._address} takes no messages") from exc
 
     def receive(self, timeout: float) -> list[bytes] | None:
         if not self._socket.poll(round(timeout * 1000)):
@@ -78,6 +78,7 @@ class ZmqTransport(Transport):
             zmq.SNDTIMEO: round(SEND_SECONDS * 1000),
             zmq.RECONNECT_IVL: 100,
             zmq.RECONNECT_IVL_MAX: 2000,
+            zmq.IPV6: int("[" in endpoint.address),
         }
         if endpoint.server_key:
             self._socket.curve_serverkey = endpoint.server_key.encode()

@@ -6,6 +6,7 @@ KandinskyError
  |    +-- VersionError       the other side speaks another protocol version
  +-- TransportError          no answer can be had
  |    +-- DaemonNotRunning   nothing listens at the endpoint
+ |    +-- NoAnswer           something listens, or did, and has fallen silent
  |    +-- EndpointError      the endpoint's name, file, folder or keys are unusable
  +-- Refused                 the daemon answered that it will not do this; `code` says which refusal
  +-- JobFailed               an accepted job ended without a picture; `code` and the message say why
@@ -44,6 +45,10 @@ class TransportError(KandinskyError):
 
 class DaemonNotRunning(TransportError):
     """Nothing listens at the endpoint."""
+
+
+class NoAnswer(TransportError):
+    """Something listens at the endpoint, or did, and has fallen silent."""
 
 
 class EndpointError(TransportError):

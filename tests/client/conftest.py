@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin_client.wire import endpoint
+from tests.client.scripted_daemon import Script, ScriptedDaemon
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A private data folder of this test."""
+    folder = tmp_path_factory.mktemp("h")  # a short name: a socket's path has little room
+    monkeypatch.setenv(endpoint.HOME_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """What the running daemon answers."""
+    script = Script()
+    with ScriptedDaemon(script):
+        yield script

@@ -1,0 +1,170 @@
+"""A daemon that answers from a real socket what a test tells it to. It makes a picture of one colour."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import zmq
+
+from plugin_client.wire import codec
+from plugin_client.wire.endpoint import Endpoint, default_address, make_data_folder, write_connection
+from plugin_client.wire.messages import (
+    Accepted,
+    Blend,
+    Cancel,
+    ClientMessage,
+    DaemonMessage,
+    EmbedsItem,
+    Item,
+    JobInfo,
+    JobList,
+    JobState,
+    ListJobs,
+    ListModels,
+    ModelInfo,
+    ModelList,
+    Picture,
+    PictureItem,
+    Ping,
+    Pong,
+    Progress,
+    Refusal,
+    Release,
+    Released,
+    Result,
+    Shutdown,
+    Status,
+    Submit,
+    TextItem,
+    Watch,
+)
+
+PONG = Pong("0.1.0", 4711, 63.0, "CPU", "float32", 0, 0, 2_100_000_000)
+
+
+def job_info(job: str, state: JobState = "running", **changes: Any) -> JobInfo:
+    known = {"stage": "denoising", "step": 1, "steps": 3, "ahead": 0, "elapsed": 1.0, "remaining": 2.0, "title": "cat"}
+    return JobInfo(job, state, **(known | changes))
+
+
+def result(submit: Submit) -> Result:
+    """One picture for each variation, whose colour follows from seed and variation."""
+    blend = submit.blend
+    pictures = tuple(
+        Picture(
+            blend.width, blend.height, 3, bytes((blend.seed % 256, blend.variation + n, 7)) * blend.width * blend.height
+        )
+        for n in range(blend.count)
+    )
+    return Result(submit.job, pictures, recipe(blend), warnings=("the prompt was cut",))
+
+
+def recipe(blend: Blend) -> dict[str, Any]:
+    """As the model side writes it."""
+    names = ("width", "height", "steps", "guidance", "prior_steps", "prior_guidance", "negative", "decoder_prompt")
+    names += ("seed", "variation", "blending", "normalise", "model")
+    settings = {name: getattr(blend, name) for name in names}
+    made_by = {"model_hash": "f00d", "precision": "float32", "device": "CPU", "version": "0.1.0"}
+    return {"recipe": 1, "items": [_recorded(item) for item in blend.items if item.weight], **settings, **made_by}
+
+
+def _recorded(item: Item) -> dict[str, Any]:
+    if isinstance(item, TextItem):
+        return {"text": item.text, "weight": item.weight}
+    if isinstance(item, EmbedsItem):
+        return {"embeds": base64.b64encode(item.embeds).decode(), "weight": item.weight, "label": item.label}
+    assert isinstance(item, PictureItem)
+    embeds = base64.b64encode(bytes(12)).decode()
+    return {"embeds": embeds, "weight": item.weight, "label": item.label, "picture": "ab" * 32, "fit": item.fit}
+
+
+@dataclass
+class Script:
+    """What a daemon answers. Tests change a field, or override a method."""
+
+    jobs: tuple[JobInfo, ...] = ()
+    models: tuple[ModelInfo, ...] = (ModelInfo("kandinsky-2-1", "hub", "f00d" * 8, True, "random weights"),)
+    asked: list[ClientMessage] = field(default_factory=list)
+    submitted: dict[str, Submit] = field(default_factory=dict)
+
+    def answer(self, message: ClientMessage) -> Iterable[DaemonMessage]:
+        self.asked.append(message)
+        match message:
+            case Submit():
+                self.submitted[message.job] = message
+                return [Accepted(message.job, 0), *self.work(message)]
+            case Watch():
+                return self.watched(message.job)
+            case Ping() | Shutdown():
+                return [PONG]
+            case ListModels():
+                return [ModelList(self.models)]
+            case ListJobs():
+                return [JobList(self.jobs)]
+            case Status():
+                return [job_info(message.job)]
+            case Cancel():
+                return self.cancelled(message.job)
+            case Release():
+                return [Released(message.job)]
+        return [Refusal("bad-message", f"a {message.kind} is not in the script")]
+
+    def work(self, submit: Submit) -> Iterable[DaemonMessage]:
+        """What follows a submit: three steps and the result."""
+        steps = [Progress(submit.job, "denoising", n, 3, 0, n / 10, 0.3 - n / 10) for n in range(1, 4)]
+        return [*steps, self.end(submit)]
+
+    def end(self, submit: Submit) -> DaemonMessage:
+        return result(submit)
+
+    def watched(self, job: str) -> Iterable[DaemonMessage]:
+        if job not in self.submitted:
+            return [Refusal("unknown-job", f"no job {job} is known")]
+        return [job_info(job, "done"), self.end(self.submitted[job])]
+
+    def cancelled(self, job: str) -> Iterable[DaemonMessage]:
+        return [job_info(job, "cancelling")]
+
+
+class ScriptedDaemon:
+    """A ROUTER on a real Unix socket, in a thread."""
+
+    def __init__(self, script: Script, address: str | None = None) -> None:
+        self.script = script
+        self.address = address or default_address()
+        self._stop = threading.Event()
+        self._bound = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> ScriptedDaemon:
+        make_data_folder()
+        self._thread.start()
+        assert self._bound.wait(5)
+        write_connection(self.address, Endpoint(self.address, os.getpid()))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        Path(self.address.removeprefix("ipc://")).unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+            router.linger = 0
+            router.bind(self.address)
+            self._bound.set()
+            while not self._stop.is_set():
+                if router.poll(10):
+                    client, *frames = router.recv_multipart()
+                    request_id, message = codec.decode_client(frames)
+                    for answer in self.script.answer(message):
+                        router.send_multipart([client, *codec.encode(answer, request_id)])

@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from PIL import Image
+
+from plugin_client.client import BlendResult, Client, make_blend
+from plugin_client.transport import FunctionTransport
+from plugin_client.wire import codec
+from plugin_client.wire.endpoint import Endpoint, connection_file, default_address, new_keys, write_connection
+from plugin_client.wire.errors import (
+    DaemonNotRunning,
+    EndpointError,
+    JobCancelled,
+    JobFailed,
+    NoAnswer,
+    ProtocolError,
+    Refused,
+    UsageError,
+    VersionError,
+)
+from plugin_client.wire.messages import (
+    Accepted,
+    Blend,
+    DaemonMessage,
+    EmbedsItem,
+    Failed,
+    Picture,
+    PictureItem,
+    Pong,
+    Progress,
+    Refusal,
+    Release,
+    Submit,
+    TextItem,
+    Watch,
+)
+from tests.client.scripted_daemon import PONG, Script, ScriptedDaemon, job_info, result
+
+SMALL: dict[str, Any] = {"size": (32, 16), "seed": 7}
+JOB = str(uuid.UUID(int=9))
+
+
+# --- a whole conversation ----------------------------------------------------------------------------------------
+
+
+def test_blend_gives_one_picture_of_the_asked_size(script: Script) -> None:
+    with Client() as client:
+        image = client.blend([("a cat", 0.3), (Image.new("RGB", (8, 8)), 0.7)], **SMALL)
+    assert image.size == (32, 16)
+    assert image.getpixel((0, 0)) == (7, 0, 7)
+    assert isinstance(script.asked[-1], Release)
+
+
+def test_a_job_tells_each_step_and_then_its_result(script: Script) -> None:
+    with Client() as client:
+        job = client.submit([("a cat", 1)], count=2, **SMALL)
+        assert [progress.step for progress in job.watch()] == [1, 2, 3]
+        made = job.result()
+    assert [recipe["variation"] for recipe in made.recipes] == [0, 1]
+    assert [image.getpixel((0, 0)) for image in made.images] == [(7, 0, 7), (7, 1, 7)]
+    assert made.warnings == ("the prompt was cut",)
+
+
+def test_a_result_may_be_asked_for_twice(script: Script) -> None:
+    with Client() as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        assert job.result() == job.result()
+
+
+def test_two_jobs_of_one_client_do_not_mix(script: Script) -> None:
+    with Client() as client:
+        first = client.submit([("a", 1)], size=(16, 16), seed=1)
+        second = client.submit([("b", 1)], size=(16, 16), seed=2)
+        assert second.result().recipes[0]["seed"] == 2
+        assert first.result().recipes[0]["seed"] == 1
+
+
+def test_another_client_comes_back_to_a_job_by_its_id(script: Script) -> None:
+    with Client() as client:
+        job_id = client.submit([("a cat", 1)], **SMALL).id
+    with Client() as client:
+        assert client.job(job_id.upper()).result().recipes[0]["seed"] == 7
+
+
+def test_a_repeated_submit_is_the_same_job(script: Script) -> None:
+    blend = make_blend([("a cat", 1)], **SMALL)
+    with Client() as client:
+        first = client.submit_blend(blend, JOB)
+        second = client.submit_blend(blend, JOB)
+        assert first.id == second.id == JOB
+        assert second.result() == first.result()
+
+
+def test_the_daemon_s_own_answers_come_through(script: Script) -> None:
+    script.jobs = (job_info(JOB),)
+    with Client() as client:
+        assert client.ping() == PONG
+        assert client.models() == script.models
+        assert client.jobs() == script.jobs
+        client.shutdown()
+        client.submit_blend(make_blend([("a cat", 1)], **SMALL), JOB)
+        job = client.job(JOB)
+        assert job.status().state == "running"
+        assert job.cancel().state == "cancelling"
+        job.release()
+
+
+def test_an_event_loop_polls_without_waiting(script: Script) -> None:
+    with Client() as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        steps, longest = [], 0.0
+        while not job.is_over:
+            began = time.monotonic()
+            progress = job.poll(0)
+            longest = max(longest, time.monotonic() - began)
+            steps += [progress.step] if progress else []
+        assert steps == [1, 2, 3]
+        assert longest < 0.1
+        assert isinstance(job.result(), BlendResult)
+
+
+def test_the_client_needs_no_pillow_and_no_backend() -> None:
+    probe = "import sys, plugin_client.client; print({'PIL', 'numpy', 'kandinsky_backend'} & sys.modules.keys())"
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
+    assert out == "set()\n"
+
+
+# --- ends that are not pictures ----------------------------------------------------------------------------------
+
+
+class Failing(Script):
+    code: Any = "out-of-memory"
+
+    def end(self, submit: Submit) -> DaemonMessage:
+        return Failed(submit.job, self.code, "it went wrong")
+
+
+def test_a_failed_job_raises_its_reason() -> None:
+    with ScriptedDaemon(Failing()), Client() as client, pytest.raises(JobFailed, match="it went wrong") as caught:
+        client.blend([("a cat", 1)], **SMALL)
+    assert caught.value.code == "out-of-memory"
+
+
+def test_a_cancelled_job_says_so() -> None:
+    script = Failing()
+    script.code = "cancelled"
+    with ScriptedDaemon(script), Client() as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        assert len(list(job.watch())) == 3
+        with pytest.raises(JobCancelled):
+            job.result()
+
+
+def test_an_unknown_job_is_refused_by_name(script: Script) -> None:
+    with Client() as client, pytest.raises(Refused, match=JOB) as caught:
+        client.job(JOB)
+    assert caught.value.code == "unknown-job"
+
+
+@pytest.mark.parametrize("job_id", ["", "x", "../../etc/passwd", JOB + "0"])
+def test_what_is_no_job_id_is_not_sent(script: Script, job_id: str) -> None:
+    with Client() as client, pytest.raises(UsageError, match="no job id"):
+        client.job(job_id)
+    assert script.asked == []
+
+
+# --- no daemon, a dead one, another one --------------------------------------------------------------------------
+
+
+def test_without_a_daemon_the_error_says_how_to_start_one() -> None:
+    with pytest.raises(DaemonNotRunning, match="start one with kandinsky-daemon"):
+        Client()
+
+
+def test_a_connection_file_that_outlived_its_daemon_is_noticed_at_once() -> None:
+    with ScriptedDaemon(Script()):
+        pass
+    assert connection_file(default_address()).exists()
+    began = time.monotonic()
+    with pytest.raises(DaemonNotRunning, match="no daemon answers"):
+        Client()
+    assert time.monotonic() - began < 1
+
+
+def test_a_connection_file_of_another_version_is_refused(script: Script) -> None:
+    path = connection_file(default_address())
+    path.write_text(path.read_text().replace('"protocol": 1', '"protocol": 9'))
+    with pytest.raises(VersionError, match="version 9"):
+        Client()
+
+
+def test_a_bad_endpoint_is_refused() -> None:
+    with pytest.raises(EndpointError):
+        Client("http://x")
+
+
+class Silent(Script):
+    """Accepts jobs and is never heard again."""
+
+    def work(self, submit: Submit) -> Iterable[DaemonMessage]:
+        return [Progress(submit.job, "denoising", 1, 3, 0, 0.1, 0.2)]
+
+    def watched(self, job: str) -> Iterable[DaemonMessage]:
+        return []
+
+
+def test_a_daemon_that_falls_silent_is_an_error_that_names_the_job() -> None:
+    with ScriptedDaemon(Silent()), Client(timeout=0.4) as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        with pytest.raises(NoAnswer, match=job.id):
+            job.result()
+
+
+def test_a_daemon_that_answers_nothing_is_an_error() -> None:
+    client = Client(transport=FunctionTransport(lambda frames: []), timeout=0.05)
+    with pytest.raises(NoAnswer, match=r"did not answer 'ping' within 0\.05 s"):
+        client.ping()
+
+
+def test_a_daemon_that_dies_in_the_middle_is_found_out() -> None:
+    daemon = ScriptedDaemon(Silent())
+    with daemon, Client(timeout=0.4) as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        daemon.__exit__(None, None, None)
+        with pytest.raises(NoAnswer):
+            job.result()
+
+
+class Reminded(Silent):
+    """Loses sight of its client, as a daemon does that was started again, and goes on when it is asked anew."""
+
+    def watched(self, job: str) -> Iterable[DaemonMessage]:
+        return [job_info(job), result(self.submitted[job])]
+
+
+def test_a_client_in_doubt_watches_anew_and_gets_its_result() -> None:
+    with ScriptedDaemon(Reminded()) as daemon, Client(timeout=0.4) as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        assert job.result().recipes[0]["seed"] == 7
+    assert [type(message) for message in daemon.script.asked] == [Submit, Watch]
+
+
+class Slow(Silent):
+    """Answers that it lives, and takes its time."""
+
+    alive = 0
+
+    def watched(self, job: str) -> Iterable[DaemonMessage]:
+        self.alive += 1
+        return [job_info(job), *([result(self.submitted[job])] if self.alive == 5 else [])]
+
+
+def test_a_slow_step_is_no_silence() -> None:
+    with ScriptedDaemon(Slow()), Client(timeout=0.3) as client:
+        assert client.submit([("a cat", 1)], **SMALL).result().recipes
+
+
+class Forgetful(Silent):
+    def watched(self, job: str) -> Iterable[DaemonMessage]:
+        return [Refusal("unknown-job", f"no job {job} is known")]
+
+
+def test_a_daemon_that_was_started_again_and_forgot_the_job_says_so() -> None:
+    with ScriptedDaemon(Forgetful()), Client(timeout=0.3) as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        with pytest.raises(Refused, match="is known") as caught:
+            job.result()
+    assert caught.value.code == "unknown-job"
+
+
+def answering(*messages: DaemonMessage) -> FunctionTransport:
+    return FunctionTransport(lambda frames: [codec.encode(message, 1) for message in messages])
+
+
+def test_a_daemon_of_another_version_is_named() -> None:
+    client = Client(transport=answering(Refusal("bad-version", "I speak 2")))
+    with pytest.raises(VersionError, match="I speak 2"):
+        client.ping()
+
+
+def test_an_answer_of_another_kind_is_a_protocol_error() -> None:
+    client = Client(transport=answering(Accepted(JOB, 0)))
+    with pytest.raises(ProtocolError, match="answered 'ping' with 'accepted'"):
+        client.ping()
+
+
+def test_an_answer_that_is_no_message_is_a_protocol_error() -> None:
+    client = Client(transport=FunctionTransport(lambda frames: [[b"\xc1"]]))
+    with pytest.raises(ProtocolError, match="not readable"):
+        client.ping()
+
+
+def test_an_answer_that_comes_too_late_is_for_nobody() -> None:
+    late = [codec.encode(PONG, 1), codec.encode(Pong("new", 1, 0, "", "", 0, 0, 0), 2)]
+    transport = FunctionTransport(
+        lambda frames: [] if len(asked := codec.decode_client(frames)) and asked[0] == 1 else late
+    )
+    with Client(transport=transport, timeout=0.05) as client:
+        with pytest.raises(NoAnswer):
+            client.ping()
+        assert client.ping().version == "new"
+
+
+# --- tcp ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def curve_daemon() -> Iterable[Endpoint]:
+    """A daemon on tcp that answers pings to those who know its key."""
+    (server_key, server_secret), (client_key, client_secret) = new_keys()
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.linger = 0
+        router.curve_server = True
+        router.curve_secretkey = server_secret.encode()
+        router.bind("tcp://127.0.0.1:*")
+        done = threading.Event()
+        thread = threading.Thread(target=_answer_pings, args=(router, done))
+        thread.start()
+        yield Endpoint(router.getsockopt_string(zmq.LAST_ENDPOINT), 7, server_key, client_key, client_secret)
+        done.set()
+        thread.join()
+
+
+def _answer_pings(router: zmq.Socket[bytes], done: threading.Event) -> None:
+    while not done.is_set():
+        if router.poll(10):
+            client, *frames = router.recv_multipart()
+            router.send_multipart([client, *codec.encode(PONG, codec.decode_client(frames)[0])])
+
+
+def test_tcp_works_with_the_keys_of_the_connection_file(curve_daemon: Endpoint) -> None:
+    write_connection(curve_daemon.address, curve_daemon)
+    with Client(curve_daemon.address) as client:
+        assert client.ping() == PONG
+
+
+def test_tcp_with_another_server_key_gets_no_answer(curve_daemon: Endpoint) -> None:
+    (other_key, _), _ = new_keys()
+    imposed = Endpoint(
+        curve_daemon.address, 7, other_key, curve_daemon.client_public_key, curve_daemon.client_secret_key
+    )
+    write_connection(curve_daemon.address, imposed)
+    with Client(curve_daemon.address, timeout=0.3) as client, pytest.raises(NoAnswer):
+        client.ping()
+
+
+# --- items and settings ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path) -> Path:
+    path = tmp_path / "Night.PNG"
+    Image.new("RGB", (4, 3), (1, 2, 3)).save(path)
+    return path
+
+
+def test_text_is_a_prompt_unless_it_ends_like_a_picture_file(picture_file: Path) -> None:
+    blend = make_blend([("a cat.", 0.5), (str(picture_file), 0.25), (picture_file, 0.25)])
+    picture = PictureItem(Picture(4, 3, 3, bytes((1, 2, 3)) * 12), 0.25, label="Night.PNG")
+    assert blend.items == (TextItem("a cat.", 0.5), picture, picture)
+
+
+def test_a_path_is_a_file_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "no suffix"
+    Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(path, "PNG")
+    (item,) = make_blend([(path, 1)]).items
+    assert isinstance(item, PictureItem)
+    assert item.picture == Picture(2, 2, 4, bytes((1, 2, 3, 4)) * 4)
+
+
+def test_wire_items_are_sent_as_they_are() -> None:
+    items = (EmbedsItem(bytes(8), 0.5), TextItem("cat.png", 0.5))
+    assert make_blend(items).items == items
+
+
+@pytest.mark.parametrize("name", ["missing.png", "MISSING.JPG", "a cat.webp"])
+def test_a_picture_file_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        make_blend([(name, 1)])
+
+
+@pytest.mark.parametrize(
+    ("items", "settings", "said"),
+    [
+        ([], {}, "blend.items has 0 entries"),
+        ([("a", 0), ("b", 0.0)], {}, "have no weight"),
+        ([("a", float("nan"))], {}, r"items\[0\].weight is nan"),
+        ([("a", "1")], {}, r"items\[0\].weight is '1'"),
+        ([("a", 1)], {"size": (0, 768)}, "blend.width is 0"),
+        ([("a", 1)], {"size": (768, 5000)}, "blend.height is 5000"),
+        ([("a", 1)], {"steps": 0}, "blend.steps is 0"),
+        ([("a", 1)], {"stepz": 5}, "'stepz' is no setting of a blend: choose from size, blending"),
+        (["a cat"], {}, "'a cat' is no item"),
+        ([("a", 1, 2)], {}, "is no item"),
+        ([(7, 1)], {}, "int object is no picture"),
+        ([("x" * 4001, 1)], {}, r"items\[0\].text"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_sent(items: list[Any], settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make_blend(items, **settings)
+
+
+def test_a_seed_is_drawn_when_none_is_given() -> None:
+    seeds = {make_blend([("a", 1)]).seed for _ in range(5)}
+    assert len(seeds) == 5
+    assert make_blend([("a", 1)], seed=3).seed == 3
+
+
+def test_settings_that_are_not_given_are_the_protocol_s() -> None:
+    assert make_blend([("a", 1.0)], seed=0) == Blend((TextItem("a", 1.0),))
