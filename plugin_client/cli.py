@@ -13,7 +13,7 @@ from typing import Any
 from plugin_client import launch, pictures
 from plugin_client.arguments import GivenItem, parser
 from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
-from plugin_client.terminal import NoProgress, ProgressLine, duration, table
+from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
 from plugin_client.wire.errors import KandinskyError, ProtocolError, UsageError
 from plugin_client.wire.messages import Blend, Item, JobInfo, TextItem
@@ -150,6 +150,8 @@ def _comparison(before: bytes, output: Path, original: dict[str, Any], recipe: d
 
 
 def _follow_or_cancel(job: Job, arguments: argparse.Namespace) -> BlendResult:
+    if job.ahead:
+        _say(arguments, f"waiting for {job.ahead} other {'job' if job.ahead == 1 else 'jobs'}")
     try:
         return _follow(job, arguments)
     except KeyboardInterrupt:
@@ -218,7 +220,7 @@ def status(arguments: argparse.Namespace) -> None:
     with Client(arguments.endpoint) as client:
         pong, jobs = client.ping(), client.jobs()
     hardware = f", {pong.precision} on {pong.device}" if pong.device else ""
-    memory = f", {pong.memory / 1e9:.1f} GB" if pong.memory else ""
+    memory = f", {size(pong.memory)} of memory" if pong.memory else ""
     print(f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}")
     print(f"up {duration(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting")
     if jobs:

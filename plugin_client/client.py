@@ -171,7 +171,7 @@ class Client:
         """Ask for a blend that stands already. The same `job_id` again is harmless: it finds the first one's job."""
         _check(blend)
         job = self._new_job(job_id or str(uuid.uuid4()))
-        self._ask(Submit(job.id, blend), Accepted, job.request_id)
+        job.ahead = self._ask(Submit(job.id, blend), Accepted, job.request_id).ahead
         return job
 
     def job(self, job_id: str) -> Job:
@@ -242,6 +242,7 @@ class Job:
 
     def __init__(self, client: Client, job_id: str, request_id: int) -> None:
         self.id = job_id
+        self.ahead = 0  # jobs that ran before it when it was submitted
         self.request_id = request_id  # of its submit or watch
         self._client = client
         self._progress: deque[Progress] = deque(maxlen=KEPT_PROGRESS)

@@ -58,7 +58,7 @@ class NoProgress(ProgressLine):
 
 
 def bar_line(progress: Progress) -> str:
-    """`painting   |##########                    |  34%  25 of 75  1:12 left`"""
+    """`██████████░░░░░░░░░░░░░░░░░░░░  33%  painting, step 25 of 75, 1:12 left`"""
     done = progress.step / progress.steps if progress.steps else 0.0
     cells = min(BAR_CELLS, int(done * BAR_CELLS))
     bar = "█" * cells + "░" * (BAR_CELLS - cells)
@@ -80,6 +80,11 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: int) -> str:
+    """`2.1 GB`, or `640 MB` below one."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from plugin_client import cli
 from plugin_client.wire.messages import (
+    Accepted,
     Blend,
     Cancel,
     DaemonMessage,
@@ -264,6 +265,18 @@ def test_a_full_disk_loses_nothing(
     assert (here / "out.png").read_bytes() == b"older"
 
 
+class Busy(Script):
+    def answer(self, message: Any) -> Iterable[DaemonMessage]:
+        answers = list(super().answer(message))
+        return [Accepted(message.job, 2), *answers[1:]] if isinstance(message, Submit) else answers
+
+
+def test_a_job_that_must_wait_says_for_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedDaemon(Busy()):
+        assert run("generate --prompt cat 1 -o out.png --size 16x16") == 0
+    assert "waiting for 2 other jobs\n" in capsys.readouterr().err
+
+
 class Endless(Script):
     """Works until it is cancelled; Ctrl-C comes with the first step."""
 
@@ -355,7 +368,7 @@ def test_status_shows_the_daemon_and_its_jobs(script: Script, home: Path, capsys
         capsys.readouterr().out
         == f"""\
 daemon 0.1.0 at ipc://{home}/daemon.sock, process 4711
-up 1:03, float32 on CPU, 2.1 GB; 0 running, 0 waiting
+up 1:03, float32 on CPU, 2.1 GB of memory; 0 running, 0 waiting
 
 JOB       STATE    STEP   TIME  LEFT     WHAT
 1f2e3d4c  running  12/75  1:01  1:02:03  0.3 a cat + 0.7 sky, seed 42

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from plugin_client.terminal import ProgressLine, bar_line, duration, plain_line, size, table
+from plugin_client.wire.messages import Progress, Stage
+
+JOB = "00000000-0000-4000-8000-000000000000"
+
+
+def progress(step: int, steps: int, remaining: float = 72.4, stage: Stage = "denoising") -> Progress:
+    return Progress(JOB, stage, step, steps, 0, 1.0, remaining)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0:00"), (0.4, "0:00"), (59.6, "1:00"), (72, "1:12"), (3599, "59:59"), (3600, "1:00:00"), (7384, "2:03:04")],
+)
+def test_durations_read_like_a_clock(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 MB"), (640_000_000, "640 MB"), (2_150_000_000, "2.1 GB")])
+def test_sizes_are_in_the_unit_that_is_read_easily(count: int, said: str) -> None:
+    assert size(count) == said
+
+
+def test_progress_tells_stage_step_and_time() -> None:
+    assert plain_line(progress(25, 75)) == "painting, step 25 of 75, 1:12 left"
+    assert plain_line(progress(0, 0, remaining=-1, stage="loading")) == "loading the model"
+
+
+def test_a_bar_is_never_longer_than_its_frame() -> None:
+    assert bar_line(progress(80, 75)).startswith("█" * 30 + " ")
+    assert bar_line(progress(0, 0)).startswith("░" * 30 + "   0%")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_terminal_gets_a_line_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    ProgressLine(stream).show(progress(25, 75))
+    assert len(stream.getvalue().removeprefix("\r").removesuffix("\x1b[K")) == 39
+
+
+def test_a_file_gets_a_line_for_a_stage_and_no_more_than_one_in_a_while() -> None:
+    stream = io.StringIO()
+    line = ProgressLine(stream)
+    for step in range(1, 50):
+        line.show(progress(step, 75, stage="prior" if step < 25 else "denoising"))
+    line.clear()
+    assert stream.getvalue() == "imagining the prompts, step 1 of 75, 1:12 left\npainting, step 25 of 75, 1:12 left\n"
+
+
+def test_columns_are_as_wide_as_they_must_be() -> None:
+    assert table(("A", "LONG HEAD", "LAST"), [("long cell", "x", "")]) == "A          LONG HEAD  LAST\nlong cell  x"
