@@ -158,6 +158,7 @@ class Pipeline(ABC):
             use_safetensors=use_safetensors,
             components=[name for name in names if name not in components],
         )
+        device.prepare()
         dtype = device.compute_dtype(mindspore_dtype)
         for name in set(cls._models) - set(components):
             components[name] = _part(checkpoint, name, cls._models[name], dtype, residency or _RESIDENCY)
@@ -406,11 +407,11 @@ class KandinskyPriorPipeline(Pipeline):
             conditioning: of 2 * B texts under guidance, else of B.
         """
         scheduler, guided = self._scheduler_for(num_inference_steps), is_guided(guidance_scale)
-        texts = [Tensor(part) for part in conditioning]
+        prefix = self.prior.encode_text(*map(Tensor, conditioning))
 
         def predict(latents: Array, timestep: int) -> Array:
             doubled = np.concatenate([latents, latents]) if guided else latents
-            output = to_host(self.prior(Tensor(doubled), timestep, *texts))
+            output = to_host(self.prior(Tensor(doubled), timestep, prefix))
             return guide(output, guidance_scale) if guided else output
 
         latents = yield from denoise(scheduler, predict, latents, generator)

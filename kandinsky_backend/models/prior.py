@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mindspore import Tensor, nn
 from mindspore import ops as ms_ops
@@ -21,8 +21,9 @@ from kandinsky_backend.models.layers import (
     Linear,
     TimestepEmbedding,
     causal_mask,
-    multi_head_attention,
+    merge_heads,
     padding_mask,
+    split_heads,
     timestep_sinusoid,
 )
 from kandinsky_backend.weights import Weights
@@ -30,8 +31,9 @@ from kandinsky_backend.weights import Weights
 IGNORED_KEYS: frozenset[str] = frozenset()  # the model takes all that checkpoints hold
 
 # Behind the text tokens come the text embedding, the timestep, the noisy image embedding, and a learned token in whose
-# place the prediction appears.
+# place the prediction appears. No token sees a later one, so all up to the text embedding are the same at every step.
 _ADDITIONAL_TOKENS = 4
+_TOKENS_OF_A_STEP = 3
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,25 @@ class PriorTransformerConfig:
         return result
 
 
+class KeysValues(NamedTuple):
+    """What the queries of one layer attend to: two tensors (B, heads, tokens, head_dim)."""
+
+    keys: Tensor
+    values: Tensor
+
+    def followed_by(self, later: KeysValues) -> KeysValues:
+        """Those of these tokens, then those of `later` ones."""
+        keys, values = (ms_ops.concat(pair, axis=2) for pair in zip(self, later, strict=True))
+        return KeysValues(keys, values)
+
+
+class TextPrefix(NamedTuple):
+    """What the tokens of a step see of a text, in the precision of the weights: made once, read at every step."""
+
+    layers: tuple[KeysValues, ...]  # of the text's tokens, the text embedding last
+    mask: Tensor  # added to the scores of a step's tokens: (B, 1, 3, all tokens)
+
+
 class PriorTransformer(nn.Cell):
     """One denoising step's prediction of the image embedding itself."""
 
@@ -109,55 +130,66 @@ class PriorTransformer(nn.Cell):
         self.clip_mean = weights.take("clip_mean", (1, embedding_dim))
         self.clip_std = weights.take("clip_std", (1, embedding_dim))
 
-    def construct(
-        self,
-        latents: Tensor,
-        timestep: int,
-        text_embeds: Tensor,
-        text_hidden_states: Tensor,
-        attention_mask: Tensor,
-    ) -> Tensor:
+    def encode_text(self, text_embeds: Tensor, text_hidden_states: Tensor, attention_mask: Tensor) -> TextPrefix:
+        """Do the part of every step that depends on the text alone.
+
+        Args:
+            text_embeds: CLIP's text embeddings (B, embedding_dim).
+            text_hidden_states: CLIP's last hidden states (B, num_embeddings, embedding_dim).
+            attention_mask: (B, num_embeddings), 1 for a token and 0 for padding; the first is always a token.
+
+        Floating inputs may have any precision; the model computes in that of its weights.
+        """
+        dtype = self.prd_embedding.dtype
+        words = self.encoder_hidden_states_proj(text_hidden_states.astype(dtype))
+        text = self.embedding_proj(text_embeds.astype(dtype))[:, None]
+        x = ms_ops.concat([words, text], axis=1) + self.positional_embedding[:, :-_TOKENS_OF_A_STEP]
+        mask = self._mask(attention_mask)
+        text_mask = mask[..., :-_TOKENS_OF_A_STEP, :-_TOKENS_OF_A_STEP]
+        *blocks, last_block = self.transformer_blocks
+        layers = []
+        for block in blocks:
+            layers.append(block.keys_values(x))
+            x = block(x, layers[-1], text_mask)
+        layers.append(last_block.keys_values(x))  # nothing reads what the text's own tokens become
+        return TextPrefix(tuple(layers), mask[..., -_TOKENS_OF_A_STEP:, :])
+
+    def construct(self, latents: Tensor, timestep: int, prefix: TextPrefix) -> Tensor:
         """Predict the noiseless latents.
 
         Args:
-            latents: noisy, normalised image embeddings (B, embedding_dim).
+            latents: noisy, normalised image embeddings (B, embedding_dim) of any precision.
             timestep: 0 (no noise) to the scheduler's last (noise alone).
-            text_embeds: CLIP's text embeddings (B, embedding_dim).
-            text_hidden_states: CLIP's last hidden states (B, num_embeddings, embedding_dim).
-            attention_mask: (B, num_embeddings), 1 for a token and 0 for padding.
-
-        Floating inputs may have any precision; the model computes in that of its weights.
+            prefix: `encode_text` of B texts.
 
         Returns:
             Normalised image embeddings (B, embedding_dim); `post_process_latents` scales them back.
         """
-        x = self._sequence(latents, timestep, text_embeds, text_hidden_states)
-        mask = self._mask(attention_mask, x)
-        for block in self.transformer_blocks:
-            x = block(x, mask)
+        x = self._tokens_of_a_step(latents, timestep)
+        for block, text in zip(self.transformer_blocks, prefix.layers, strict=True):
+            x = block(x, text.followed_by(block.keys_values(x)), prefix.mask)
         return self.proj_to_clip_embeddings(self.norm_out(x[:, -1]))
 
     def post_process_latents(self, latents: Tensor) -> Tensor:
         """Normalised image embeddings (B, embedding_dim) to CLIP's own scale."""
         return latents * self.clip_std + self.clip_mean
 
-    def _sequence(self, latents: Tensor, timestep: int, text_embeds: Tensor, text_hidden_states: Tensor) -> Tensor:
-        """The transformer's input (B, tokens, inner_dim)."""
+    def _tokens_of_a_step(self, latents: Tensor, timestep: int) -> Tensor:
+        """(B, 3, inner_dim)."""
         batch, width, dtype = latents.shape[0], self.config.inner_dim, self.prd_embedding.dtype
         parts = [
-            self.encoder_hidden_states_proj(text_hidden_states.astype(dtype)),
-            self.embedding_proj(text_embeds.astype(dtype))[:, None],
             self.time_embedding(timestep_sinusoid(timestep, batch, width).astype(dtype))[:, None],
             self.proj_in(latents.astype(dtype))[:, None],
             ms_ops.broadcast_to(self.prd_embedding, (batch, 1, width)),
         ]
-        return ms_ops.concat(parts, axis=1) + self.positional_embedding
+        return ms_ops.concat(parts, axis=1) + self.positional_embedding[:, -_TOKENS_OF_A_STEP:]
 
-    def _mask(self, attention_mask: Tensor, x: Tensor) -> Tensor:
+    def _mask(self, attention_mask: Tensor) -> Tensor:
         """The additive mask (B, 1, tokens, tokens): no padding, no later token."""
+        dtype = self.prd_embedding.dtype
         additional = ms_ops.ones((attention_mask.shape[0], _ADDITIONAL_TOKENS), attention_mask.dtype)
         seen = ms_ops.concat([attention_mask, additional], axis=1)
-        return padding_mask(seen, x.dtype) + causal_mask(self.tokens, x.dtype)
+        return padding_mask(seen, dtype) + causal_mask(self.tokens, dtype)
 
 
 class Block(nn.Cell):
@@ -171,8 +203,13 @@ class Block(nn.Cell):
         self.norm3 = LayerNorm(weights.child("norm3"), width)
         self.ff = FeedForward(weights.child("ff"), width)
 
-    def construct(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = x + self.attn1(self.norm1(x), mask)
+    def keys_values(self, x: Tensor) -> KeysValues:
+        """What x (B, tokens, width) is to the queries of this block."""
+        return self.attn1.keys_values(self.norm1(x))
+
+    def construct(self, x: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:
+        """x (B, Q, width) attends to the K tokens `seen`, its own among them, under `mask` (B, 1, Q, K)."""
+        x = x + self.attn1(self.norm1(x), seen, mask)
         return x + self.ff(self.norm3(x))
 
 
@@ -186,9 +223,12 @@ class Attention(nn.Cell):
         self.to_v = Linear(weights.child("to_v"), width, width)
         self.to_out = nn.CellList([Linear(weights.child("to_out.0"), width, width)])
 
-    def construct(self, x: Tensor, mask: Tensor) -> Tensor:
-        mixed = multi_head_attention(self.to_q(x), self.to_k(x), self.to_v(x), self.heads, mask)
-        return self.to_out[0](mixed)
+    def keys_values(self, x: Tensor) -> KeysValues:
+        return KeysValues(split_heads(self.to_k(x), self.heads), split_heads(self.to_v(x), self.heads))
+
+    def construct(self, x: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:
+        query = split_heads(self.to_q(x), self.heads)
+        return self.to_out[0](merge_heads(ops.attention(query, *seen, mask)))
 
 
 class FeedForward(nn.Cell):

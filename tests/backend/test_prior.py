@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from kandinsky_backend.models.prior import PriorTransformer, PriorTransformerConfig
+from kandinsky_backend.models.prior import PriorTransformer, PriorTransformerConfig, TextPrefix
 from kandinsky_backend.weights import Weights, WeightsError
 from tests.golden import configs, text_and_prior_inputs
 from tests.golden.compare import assert_close
@@ -24,14 +24,14 @@ def inputs(architecture: str) -> dict[str, np.ndarray]:
     return text_and_prior_inputs.prior_inputs(configs.PRIOR[architecture])
 
 
+def encode(model: PriorTransformer, arrays: dict[str, np.ndarray]) -> TextPrefix:
+    return model.encode_text(
+        Tensor(arrays["text_embeds"]), Tensor(arrays["text_hidden_states"]), Tensor(arrays["attention_mask"])
+    )
+
+
 def predict(model: PriorTransformer, timestep: int, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    return model(
-        Tensor(arrays["latents"]),
-        timestep,
-        Tensor(arrays["text_embeds"]),
-        Tensor(arrays["text_hidden_states"]),
-        Tensor(arrays["attention_mask"]),
-    ).asnumpy()
+    return model(Tensor(arrays["latents"]), timestep, encode(model, arrays)).asnumpy()
 
 
 @pytest.mark.parametrize("architecture", ["a", "b"])
