@@ -29,7 +29,7 @@ from plugin_client.wire.endpoint import Endpoint, Lock
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.limits import MAX_MODELS, MAX_NAME_CHARS
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("daemon")  # this module is called __main__
 
 DEFAULT_MODEL = "kandinsky-2-1"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -38,6 +39,7 @@ from plugin_client.wire.messages import (
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # s before a dead worker is started again: doubled at each death in a row
+CANCEL_SECONDS = 20.0  # how long a cancelled job's current step may go on; a 768 px step takes 15 s on 2 cores
 CHANNEL_SUFFIX = ".worker-"  # of the sockets' names; a process id and a number follow
 CHANNEL_ID = 0  # the request id of all messages to and from the worker, which runs one job at a time
 
@@ -65,7 +67,7 @@ class Executor(Protocol):
         """Start a job. The caller keeps to `slots`."""
 
     def cancel(self, job_id: str) -> None:
-        """Ask a running job to end as Failed("cancelled") within a step. It may have ended: then nothing happens."""
+        """Make a running job end as Failed("cancelled") within a step. It may have ended: then nothing happens."""
 
     def sources(self) -> Sequence[zmq.Socket[bytes]]:
         """Sockets of which one becomes readable when poll() has news. They may change at every call of the others."""
@@ -91,6 +93,7 @@ class LocalExecutor:
         self._channels = (Path(f"{base}{CHANNEL_SUFFIX}{os.getpid()}-{life}") for life in itertools.count())
         self._arguments = arguments
         self._job: str | None = None
+        self._break_off_at = math.inf
         self._pause = FIRST_PAUSE
         self._restart_at = 0.0
         self._worker: _Worker | None = None
@@ -98,12 +101,14 @@ class LocalExecutor:
 
     def run(self, job_id: str, blend: Blend) -> None:
         self._job = job_id
+        self._break_off_at = math.inf
         worker = self._worker or self._start()  # a job does not wait for the pause to pass
         worker.send(Submit(job_id, blend))
 
     def cancel(self, job_id: str) -> None:
         if self._worker and job_id == self._job:
             self._worker.send(Cancel(job_id))
+            self._break_off_at = min(self._break_off_at, time.monotonic() + CANCEL_SECONDS)
 
     def sources(self) -> Sequence[zmq.Socket[bytes]]:
         return [self._worker.socket] if self._worker else []
@@ -118,6 +123,8 @@ class LocalExecutor:
             yield self._event(message)
         if exit_code is not None:
             yield from self._bury(exit_code)
+        elif self._job and time.monotonic() >= self._break_off_at:
+            yield from self._break_off(self._job)
 
     def stop(self) -> None:
         if self._worker:
@@ -135,6 +142,15 @@ class LocalExecutor:
             self._pause = FIRST_PAUSE
         assert isinstance(message, Progress | Result | Failed | ModelList), message
         return message
+
+    def _break_off(self, job_id: str) -> Iterator[Event]:
+        """End a cancelled job whose step does not end, such as a download, with its worker."""
+        assert self._worker
+        log.warning("the job does not heed its cancel: its process is ended and started again")
+        self._worker.kill()
+        self._start()
+        self._job = None
+        yield Failed(job_id, "cancelled", f"broken off, {CANCEL_SECONDS:g} s after it was cancelled")
 
     def _bury(self, exit_code: int) -> Iterator[Event]:
         """Clean up after a dead worker, fail its job, and arrange for the next one."""
@@ -192,5 +208,5 @@ def _describe(exit_code: int) -> str:
     if exit_code == -signal.SIGKILL:
         return "was killed (signal 9), most likely because the machine ran out of memory"
     if exit_code < 0:
-        return f"crashed ({signal.Signals(-exit_code).name})"
+        return f"crashed (signal {-exit_code}, {signal.strsignal(-exit_code)})"
     return f"ended by itself with exit code {exit_code}"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 
+OURS = ("daemon", "plugin_client", "kandinsky_backend")
 LEVELS = ("debug", "info", "warning", "error")
 
 
 def configure(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", force=True)
+    """Log to standard error from `level` on; of other people's libraries, warnings and errors only."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s", force=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level.upper())

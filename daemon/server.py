@@ -50,7 +50,6 @@ log = logging.getLogger(__name__)
 TICK = 100  # ms: how often the loop turns when nothing happens
 BURST = 100  # client messages answered in a row before the executor is looked at again
 PROGRESS_PAUSE = 0.05  # s between two progress messages of a job
-STOP_SECONDS = 20.0  # how long a stop waits for the step that is being computed; a 768 px step takes 15 s on 2 cores
 MAX_WATCHES = 1000  # of one job: the next one displaces the oldest
 SEND_QUEUE = 1000  # messages that wait for one slow client; large frames wait by reference, not as copies
 RECEIVE_QUEUE = 8  # messages read ahead from one client, of up to 256 MiB each
@@ -90,23 +89,30 @@ class Server:
         self._told_at: dict[str, float] = {}  # by job id: when its watchers were last told of progress
         self._began = time.monotonic()
         self._stopping = False
-        self._stop_deadline = 0.0
 
     def stop(self) -> None:
         """Make serve() cancel all jobs and return. Safe in a signal handler."""
         self._stopping = True
 
     def serve(self) -> None:
-        """Answer clients and move jobs until stop()."""
-        while not (self._stopping and self._has_stopped()):
-            self._wait()
-            self._read_clients()
-            self._read_executor()
-            self._start_jobs()
-            self._tell_watchers()
-            self._forget_expired()
+        """Answer clients and move jobs until stop(); then cancel all jobs, and return when they are over and told."""
+        while not self._stopping:
+            self._turn()
+        for job in self._jobs.all():
+            self._cancel(job)
+        while self._jobs.active():
+            self._turn()
+        self._tell_watchers()
 
     # --- one turn of the loop ----------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._wait()
+        self._read_clients()
+        self._read_executor()
+        self._start_jobs()
+        self._tell_watchers()
+        self._forget_expired()
 
     def _wait(self) -> None:
         poller = zmq.Poller()
@@ -150,19 +156,6 @@ class Server:
     def _forget_expired(self) -> None:
         for job_id in self._store.expire(time.monotonic()):
             self._forget(job_id)
-
-    def _has_stopped(self) -> bool:
-        """Whether all jobs are over and told; cancels those that are not."""
-        now = time.monotonic()
-        self._stop_deadline = self._stop_deadline or now + STOP_SECONDS
-        for job in self._jobs.all():
-            self._cancel(job)
-        if now > self._stop_deadline:
-            log.warning("the step that is being computed takes too long: it is broken off")
-            for job in self._jobs.active():
-                self._end(job, Failed(job.id, "cancelled", "broken off, because the daemon was stopped"))
-        self._tell_watchers()
-        return not self._jobs.active()
 
     # --- clients -----------------------------------------------------------------------------------------------------
 
@@ -293,7 +286,7 @@ class Server:
         assert outcome, f"job {job.id} is over without an outcome"
         for asker in tuple(self._watches[job.id]):
             if self._send(asker, outcome):
-                del self._watches[job.id][asker]
+                self._watches[job.id].pop(asker, None)  # it may have been dropped as gone, and be back
         if not self._watches[job.id]:
             del self._watches[job.id]
 

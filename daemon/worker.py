@@ -37,7 +37,7 @@ from plugin_client.wire.messages import (
     Submit,
 )
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("daemon.worker")  # this module is called __main__
 
 PARENT_DIED = 1  # exit code
 

@@ -108,10 +108,16 @@ class RawClient:
 
     def outcome(self, job: str) -> Result | Failed:
         """The end of a job that this client submitted or watches."""
-        while True:
+        return self.outcomes(job)[job]
+
+    def outcomes(self, *jobs: str) -> dict[str, Result | Failed]:
+        """The ends of several jobs, in the order in which they came."""
+        ends: dict[str, Result | Failed] = {}
+        while not ends.keys() >= set(jobs):
             message = self.receive()[1]
-            if isinstance(message, Result | Failed) and message.job == job:
-                return message
+            if isinstance(message, Result | Failed):
+                ends[message.job] = message
+        return ends
 
     def wait_for_progress(self, job: str) -> Progress:
         while True:

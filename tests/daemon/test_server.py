@@ -82,12 +82,7 @@ def test_a_picture_item_reaches_the_engine(client: RawClient) -> None:
 
 def test_jobs_run_in_the_order_of_arrival(client: RawClient) -> None:
     jobs = [client.submit(blend("slow")) for _ in range(3)]
-    ended = []
-    while len(ended) < 3:
-        message = client.receive()[1]
-        if isinstance(message, Result):
-            ended.append(message.job)
-    assert ended == jobs
+    assert list(client.outcomes(*jobs)) == jobs
 
 
 def test_progress_is_thinned_out_but_its_end_is_not(client: RawClient) -> None:
@@ -364,12 +359,7 @@ def test_shutdown_cancels_everything_and_tells_the_watchers(daemons: Daemons) ->
         running, queued = client.submit(blend("slow " * 100)), client.submit(blend())
         client.wait_for_progress(running)
         assert client.ask(Shutdown(), Pong).stopping
-        ended = {}
-        while len(ended) < 2:
-            message = client.receive()[1]
-            if isinstance(message, Failed):
-                ended[message.job] = message.code
-        assert ended == {running: "cancelled", queued: "cancelled"}
+        assert {end.code for end in client.outcomes(running, queued).values()} == {"cancelled"}
     assert daemon.wait() == 0
 
 

@@ -46,7 +46,10 @@ def test_a_killed_worker_fails_its_job_at_once_and_the_queue_goes_on(client: Raw
 
 def test_a_crash_is_named(client: RawClient) -> None:
     failed = client.run(blend("quick abort"))
-    assert (failed.code, failed.message) == ("worker-died", "the process that owns the model crashed (SIGABRT)")
+    assert (failed.code, failed.message) == (
+        "worker-died",
+        "the process that owns the model crashed (signal 6, Aborted)",
+    )
     assert isinstance(client.run(blend()), Result)
 
 
@@ -175,6 +178,19 @@ def test_a_cancelled_job_ends_within_a_step(executor: LocalExecutor) -> None:
     executor.cancel(job)
     assert events_until(executor, Failed)[-1] == Failed(job, "cancelled", "cancelled while it ran")
     assert time.monotonic() - asked < 3 * SLOW
+
+
+def test_a_cancelled_job_that_does_not_end_is_broken_off(
+    executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.executor.CANCEL_SECONDS", 0.3)
+    job = new_id()
+    executor.run(job, blend("endless"))
+    events_until(executor, Progress)
+    executor.cancel(job)
+    assert events_until(executor, Failed)[-1] == Failed(job, "cancelled", "broken off, 0.3 s after it was cancelled")
+    executor.run(new_id(), blend())
+    assert events_until(executor, Result)
 
 
 def test_cancelling_another_job_does_nothing(executor: LocalExecutor) -> None:
