@@ -81,8 +81,8 @@ def attention_levels(config: Mapping[str, Any], key: str, attends: Mapping[str, 
         ValueError: there are not `levels` names, or a block is not implemented.
     """
     blocks = config[key]
-    if len(blocks) != levels:
-        raise ValueError(f"the model's config.json has {len(blocks)} {key!r} for {levels} 'block_out_channels'")
+    if not isinstance(blocks, (list, tuple)) or len(blocks) != levels:
+        raise ValueError(f"the model's config.json has {key!r}: {blocks!r}: it must be a list of {levels} block names")
     for block in blocks:
         check_supported({key: block}, {key: tuple(attends)})
     return tuple(attends[block] for block in blocks)

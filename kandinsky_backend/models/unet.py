@@ -128,7 +128,7 @@ class UNetConfig:
 
     @property
     def embedding_width(self) -> int:
-        """Width of the sum of time, text and image embedding that steers the norms."""
+        """Width of the sum of time, text and image embedding (`temb`), which sets the scale and shift of norms."""
         return 4 * self.block_out_channels[0]
 
     @property
@@ -147,7 +147,10 @@ def _scale_shift_norm(norm: GroupNorm, x: Tensor, scale: Tensor, shift: Tensor) 
 
 
 class ResnetBlock2D(nn.Cell):
-    """Residual block on (B, in_channels, H, W), steered by (B, embedding_width); `resample` changes H and W in it."""
+    """Residual block on (B, in_channels, H, W) whose second norm is scaled and shifted by projections of `temb`.
+
+    `temb` (B, embedding_width) is the embedding of time, text and image; `resample` changes H and W inside the block.
+    """
 
     def __init__(
         self,
@@ -171,8 +174,8 @@ class ResnetBlock2D(nn.Cell):
         )
         self.resample = resample
 
-    def construct(self, x: Tensor, steering: Tensor) -> Tensor:
-        scale, shift = mint.chunk(self.time_emb_proj(steering), 2, dim=1)
+    def construct(self, x: Tensor, temb: Tensor) -> Tensor:
+        scale, shift = mint.chunk(self.time_emb_proj(temb), 2, dim=1)
         hidden = self.conv1(self.resample(ops.silu(self.norm1(x))))
         hidden = self.conv2(ops.silu(_scale_shift_norm(self.norm2, hidden, scale, shift)))
         x = self.resample(x)
@@ -229,16 +232,16 @@ class DownBlock(nn.Cell):
             else [ResnetBlock2D(weights.child("downsamplers.0"), config, channels, channels, ops.downsample_mean)]
         )
 
-    def construct(self, x: Tensor, steering: Tensor, tokens: Tensor) -> list[Tensor]:
+    def construct(self, x: Tensor, temb: Tensor, tokens: Tensor) -> list[Tensor]:
         """What every layer gives, for the up path; the last of them goes on down."""
         outputs = []
         for i, resnet in enumerate(self.resnets):
-            x = resnet(x, steering)
+            x = resnet(x, temb)
             if len(self.attentions):
                 x = self.attentions[i](x, tokens)
             outputs.append(x)
         for downsampler in self.downsamplers:
-            outputs.append(downsampler(outputs[-1], steering))
+            outputs.append(downsampler(outputs[-1], temb))
         return outputs
 
 
@@ -253,9 +256,9 @@ class MidBlock(nn.Cell):
         )
         self.attentions = _attentions(weights, config, channels, 1)
 
-    def construct(self, x: Tensor, steering: Tensor, tokens: Tensor) -> Tensor:
-        x = self.attentions[0](self.resnets[0](x, steering), tokens)
-        return self.resnets[1](x, steering)
+    def construct(self, x: Tensor, temb: Tensor, tokens: Tensor) -> Tensor:
+        x = self.attentions[0](self.resnets[0](x, temb), tokens)
+        return self.resnets[1](x, temb)
 
 
 class UpBlock(nn.Cell):
@@ -284,14 +287,14 @@ class UpBlock(nn.Cell):
             else [ResnetBlock2D(weights.child("upsamplers.0"), config, channels, channels, ops.upsample_nearest)]
         )
 
-    def construct(self, x: Tensor, skips: list[Tensor], steering: Tensor, tokens: Tensor) -> Tensor:
+    def construct(self, x: Tensor, skips: list[Tensor], temb: Tensor, tokens: Tensor) -> Tensor:
         """Takes what it needs off the end of `skips`, so that their memory is free as soon as they are used."""
         for i, resnet in enumerate(self.resnets):
-            x = resnet(mint.cat([x, skips.pop()], dim=1), steering)
+            x = resnet(mint.cat([x, skips.pop()], dim=1), temb)
             if len(self.attentions):
                 x = self.attentions[i](x, tokens)
         for upsampler in self.upsamplers:
-            x = upsampler(x, steering)
+            x = upsampler(x, temb)
         return x
 
 
@@ -366,17 +369,17 @@ class UNet2DConditionModel(nn.Cell):
             ValueError: height or width is no multiple of `config.size_multiple`.
         """
         self._check_size(sample)
-        steering = self._steering(timestep, text_embeds, image_embeds)
+        temb = self._embed(timestep, text_embeds, image_embeds)
         tokens = self.encoder_hid_proj(encoder_hidden_states, image_embeds)
         skips = [self.conv_in(sample)]
         for down_block in self.down_blocks:
-            skips += down_block(skips[-1], steering, tokens)
-        x = self.mid_block(skips[-1], steering, tokens)
+            skips += down_block(skips[-1], temb, tokens)
+        x = self.mid_block(skips[-1], temb, tokens)
         for up_block in self.up_blocks:
-            x = up_block(x, skips, steering, tokens)
+            x = up_block(x, skips, temb, tokens)
         return self.conv_out(ops.silu(self.conv_norm_out(x)))
 
-    def _steering(self, timestep: int, text_embeds: Tensor, image_embeds: Tensor) -> Tensor:
+    def _embed(self, timestep: int, text_embeds: Tensor, image_embeds: Tensor) -> Tensor:
         """(B, embedding_width); activated here once, where the reference does it in every residual block."""
         sinusoid = timestep_sinusoid(timestep, text_embeds.shape[0], self.config.block_out_channels[0])
         time = self.time_embedding(sinusoid.astype(text_embeds.dtype))

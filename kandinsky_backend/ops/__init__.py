@@ -34,9 +34,8 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padd
 
 def downsample_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Halve x (B, in, H, W), H and W even, with weight (out, in, 3, 3), zero padded below and on the right only."""
-    return ops.conv2d(
-        x, weight, bias, stride=2, pad_mode="same"
-    )  # "same" pads where the one odd pixel is missing: last
+    # "same" puts the one row and column that an even size lacks at the end.
+    return ops.conv2d(x, weight, bias, stride=2, pad_mode="same")
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
