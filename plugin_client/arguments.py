@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from plugin_client.launch import full_name
-from plugin_client.wire.endpoint import default_address
+from plugin_client.wire.endpoint import default_address, parse_endpoint
+from plugin_client.wire.errors import EndpointError
 from plugin_client.wire.limits import BOUNDS, MAX_COUNT, MAX_SIDE, MIN_SIDE
 from plugin_client.wire.messages import Blend, Blending, Fit
 
@@ -48,7 +49,7 @@ anything else, 130 after Ctrl-C."""
 
 def parser() -> argparse.ArgumentParser:
     """The parser; its result has the command's name as `command`."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="kandinsky-blend",
         description="Blend pictures and prompts, each with a weight, into the picture that lies between them.",
         epilog=_EXAMPLES,
@@ -156,6 +157,7 @@ def _command(commands: Any, name: str, help_: str, more: str = "") -> argparse.A
     )
     command.add_argument(
         "--endpoint",
+        type=_endpoint,
         default=None,
         metavar="ADDRESS",
         help=f"the daemon's: ipc:///folder/name.sock or tcp://host:port (default: {default_address()})",
@@ -224,6 +226,13 @@ def _add_number(group: Any, name: str, kind: Callable[[str], float], help_: str)
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, like all others, without the whole usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"kandinsky-blend: {message}; see {self.prog} --help\n")
+
+
 # --- kinds of values ---------------------------------------------------------------------------------------------
 
 
@@ -261,6 +270,13 @@ def _number(kind: Callable[[str], float], field: str) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return parse_endpoint(text)
+    except EndpointError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -51,8 +51,8 @@ def generate(arguments: argparse.Namespace) -> None:
     grids = [arguments.grid] if arguments.grid else []
     _check_folders(*outputs, *grids)
     blend = make_blend(_items(arguments), **settings)
-    _say(arguments, f"seed {blend.seed}")
     with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
+        _say(arguments, f"seed {blend.seed}")
         job = client.submit_blend(blend)
         result = _follow_or_cancel(job, arguments)
         with _keeping(job):
@@ -271,9 +271,8 @@ def start(arguments: argparse.Namespace) -> None:
 
 def stop(arguments: argparse.Namespace) -> None:
     """Cancel what runs and stop the daemon."""
-    with Client(arguments.endpoint) as client:
-        client.shutdown()
-    print("the daemon stops")
+    ended = launch.stop(arguments.endpoint)
+    print("daemon stopped" if ended else "the daemon stops when the step that it computes is done")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -12,6 +12,7 @@ from plugin_client.client import Client
 from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 
+STOP_SECONDS = 30.0  # for a daemon to end: the step that it computes may take 20
 START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
 ANSWER_SECONDS = 2.0  # for a ping of a daemon that accepts connections; one that is just stopping never answers
 
@@ -72,6 +73,30 @@ def start(endpoint: str | None, arguments: Sequence[str]) -> Client:
         time.sleep(0.05)
     process.terminate()
     raise DaemonNotRunning(f"the daemon did not answer within {START_SECONDS:g} s: see {log}")
+
+
+def stop(endpoint: str | None) -> bool:
+    """Ask the daemon to end, and wait for that; whether it has ended within STOP_SECONDS.
+
+    Raises:
+        DaemonNotRunning: none runs.
+    """
+    with Client(endpoint) as client:
+        client.shutdown()
+    deadline = time.monotonic() + STOP_SECONDS
+    while _listens(endpoint):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _listens(endpoint: str | None) -> bool:
+    try:
+        Client(endpoint).close()
+    except DaemonNotRunning:
+        return False
+    return True
 
 
 def _may_start(address: str) -> bool:

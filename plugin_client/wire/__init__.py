@@ -1,1 +1,1 @@
-"""The protocol between clients and the daemon. PROTOCOL.md is the authority; nothing here needs more than msgpack."""
+"""The protocol between clients and the daemon; PROTOCOL.md is the authority. Needs msgpack, and pyzmq for its keys."""

@@ -13,6 +13,7 @@ import pytest
 import zmq
 from PIL import Image
 
+import plugin_client
 from plugin_client.client import BlendResult, Client, make_blend
 from plugin_client.transport import FunctionTransport
 from plugin_client.wire import codec
@@ -127,6 +128,14 @@ def test_an_event_loop_polls_without_waiting(script: Script) -> None:
         assert steps == [1, 2, 3]
         assert longest < 0.1
         assert isinstance(job.result(), BlendResult)
+
+
+def test_the_public_names_are_these() -> None:
+    assert plugin_client.__all__ == ["BlendResult", "Client", "Job"]
+    assert plugin_client.Client is Client
+    assert "Job" in dir(plugin_client)
+    with pytest.raises(AttributeError, match="no attribute 'Klient'"):
+        plugin_client.Klient  # noqa: B018
 
 
 def test_the_client_needs_no_pillow_and_no_backend() -> None:

@@ -53,6 +53,7 @@ def test_the_command_line_works_with_a_real_daemon(
     assert cli.main(["status"]) == 0
     assert "float32 on CPU" in capsys.readouterr().out
     assert cli.main(["stop"]) == 0
+    assert capsys.readouterr().out.endswith("daemon stopped\n")
     assert launch._started[0].wait(PATIENCE) == 0
 
 
