@@ -102,9 +102,6 @@ class Jobs:
             raise RequestRefused("unknown-job", f"no job {job_id} is known: it was never submitted, or is forgotten")
         return self._jobs[job_id]
 
-    def find(self, job_id: str) -> Job | None:
-        return self._jobs.get(job_id)
-
     def all(self) -> tuple[Job, ...]:
         return tuple(self._jobs.values())
 

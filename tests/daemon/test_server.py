@@ -9,6 +9,7 @@ import msgpack
 import pytest
 
 from daemon.jobs import MAX_WAITING
+from daemon.server import MAX_WATCHES
 from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES
 from plugin_client.wire.messages import (
     Accepted,
@@ -156,6 +157,17 @@ def test_all_watchers_are_told_and_a_late_one_at_once(client: RawClient, other: 
     assert isinstance(info, JobInfo)
     assert (request_id, info.state) == (late, "done")
     assert isinstance(other.receive(seconds=0.2)[1], Result)
+
+
+def test_watches_of_a_job_are_limited_and_the_newest_count(client: RawClient, other: RawClient) -> None:
+    running, queued = client.submit(blend("slow " * 100)), client.submit(blend("quick"))
+    asked = []
+    for _ in range(MAX_WATCHES + 10):
+        asked.append(other.send(Watch(queued)))
+        assert other.receive()[0] == asked[-1]
+    end(client, running, queued)
+    assert [other.receive()[0] for _ in range(MAX_WATCHES)] == asked[10:]
+    assert other.hears_nothing(0.1)
 
 
 def test_a_result_is_fetched_until_it_is_released(client: RawClient, other: RawClient) -> None:
