@@ -1,10 +1,22 @@
-"""Prints the golden comparison's worst errors at the end of a test session."""
+"""What all tests share: a small random model, and the golden comparison's worst errors at the end."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from tests.golden.compare import COMPARISONS
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with prior/ and decoder/ of tiny_a in float32. Read only: copy what is to be changed."""
+    from tests.random_checkpoint import write_checkpoint  # it loads MindSpore, which most tests can do without
+
+    folder = tmp_path_factory.mktemp("tiny_a")
+    write_checkpoint(folder, "tiny_a")
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,16 +16,8 @@ def _prepared_device() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with prior/ and decoder/ of tiny_a in float32. Read only: copy what is to be changed."""
-    folder = tmp_path_factory.mktemp("tiny_a")
-    write_checkpoint(folder, "tiny_a")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def other_tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of tiny_b, another architecture, in float16."""
+    """As tiny_checkpoint, of tiny_b: another architecture, in float16."""
     folder = tmp_path_factory.mktemp("tiny_b")
     write_checkpoint(folder, "tiny_b", "fp16")
     return folder

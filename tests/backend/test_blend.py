@@ -1,0 +1,235 @@
+"""The product's own meaning of a blend, with a small random model."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kandinsky_backend.blend import (
+    Advance,
+    Blender,
+    Embeds,
+    Identity,
+    Made,
+    Notice,
+    Picture,
+    Request,
+    Text,
+)
+from kandinsky_backend.cache import EmbedsCache
+from kandinsky_backend.mixing import BlendError
+from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
+
+CAT = Text("a cat", 0.3)
+NIGHT = Text("a starry night over the river", 0.7)
+IDENTITY = Identity("tiny", "cafe", "float32", "CPU")
+
+
+def noise_picture(seed: int, mode: str = "RGB", size: tuple[int, int] = (50, 40)) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], len(mode)), np.uint8)
+    return Image.fromarray(pixels, mode)
+
+
+PICTURE = Picture(noise_picture(1), 0.5, label="noise.png")
+
+
+@pytest.fixture(scope="module")
+def pipelines(tiny_checkpoint):
+    prior = KandinskyPriorPipeline.from_pretrained(tiny_checkpoint / "prior")
+    return prior, KandinskyPipeline.from_pretrained(tiny_checkpoint / "decoder")
+
+
+@pytest.fixture
+def blender(pipelines):
+    return Blender(*pipelines, IDENTITY, EmbedsCache())
+
+
+def request_for(*items, **settings) -> Request:
+    small = {
+        "width": 64,
+        "height": 64,
+        "steps": 2,
+        "guidance_scale": 4.0,
+        "prior_steps": 2,
+        "prior_guidance_scale": 4.0,
+    }
+    return Request(items=items, **{**small, "seed": 7, **settings})
+
+
+def made(blender, request) -> list[Made]:
+    return [event for event in blender.run(request) if isinstance(event, Made)]
+
+
+def pixels(blender, request) -> np.ndarray:
+    (one,) = made(blender, request)
+    return np.asarray(one.image)
+
+
+def test_weight_one_on_one_item_gives_exactly_that_item(blender):
+    alone = pixels(blender, request_for(replace(CAT, weight=1.0)))
+    beside_others = request_for(replace(CAT, weight=1.0), replace(NIGHT, weight=0.0), replace(PICTURE, weight=0.0))
+    assert np.array_equal(alone, pixels(blender, beside_others))
+    for blending in ("linear", "spherical"):
+        assert np.array_equal(alone, pixels(blender, replace(beside_others, blending=blending)))
+
+
+def test_the_order_of_items_and_a_cold_cache_change_nothing(pipelines, blender):
+    warm = [pixels(blender, request_for(CAT, NIGHT)) for _ in range(2)]
+    cold = pixels(Blender(*pipelines, IDENTITY, EmbedsCache()), request_for(CAT, NIGHT))
+    swapped = pixels(blender, request_for(NIGHT, CAT))
+    assert np.array_equal(warm[0], warm[1])
+    assert np.array_equal(warm[0], cold)
+    # The sum is taken in another order: the last bit of an embedding may differ.
+    assert np.abs(warm[0].astype(int) - swapped).max() <= 1
+
+
+def test_changing_only_weights_runs_no_encoder_and_no_prior(blender, monkeypatch):
+    calls = Counter()
+
+    def counted(name, run):
+        def wrapper(self, *args, **kwargs):
+            calls[name] += 1
+            return run(self, *args, **kwargs)
+
+        return wrapper
+
+    for kind, names in (
+        (type(blender.prior.prior), ["construct"]),
+        (type(blender.prior.image_encoder), ["construct"]),
+        (type(blender.prior.text_encoder), ["construct"]),
+        (type(blender.decoder.text_encoder), ["construct"]),
+        (type(blender.decoder.unet), ["construct"]),
+    ):
+        for name in names:
+            monkeypatch.setattr(kind, name, counted(kind.__name__, getattr(kind, name)))
+
+    first = pixels(blender, request_for(CAT, PICTURE, negative="low quality"))
+    assert set(calls) == {
+        "PriorTransformer",
+        "CLIPVisionModelWithProjection",
+        "CLIPTextModelWithProjection",
+        "MultilingualCLIP",
+        "UNet2DConditionModel",
+    }
+    calls.clear()
+    moved = request_for(replace(CAT, weight=0.9), replace(PICTURE, weight=-0.2), negative="low quality")
+    second = pixels(blender, moved)
+    assert calls == {"UNet2DConditionModel": moved.steps}
+    assert not np.array_equal(first, second)
+
+
+def test_another_seed_fit_or_backdrop_is_another_picture(blender):
+    see_through = Picture(noise_picture(2, "RGBA", (90, 40)), 1.0)
+    base = request_for(see_through)
+    pictures = [
+        pixels(blender, base),
+        pixels(blender, replace(base, seed=8)),
+        pixels(blender, request_for(replace(see_through, fit="pad"))),
+        pixels(blender, request_for(replace(see_through, fit="stretch"))),
+        pixels(blender, request_for(replace(see_through, backdrop=(255, 0, 0)))),
+    ]
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+
+
+def test_variation_n_is_the_same_picture_in_every_job(blender):
+    together = [np.asarray(one.image) for one in made(blender, request_for(CAT, NIGHT, count=3))]
+    assert len({picture.tobytes() for picture in together}) == 3
+    alone = pixels(blender, request_for(CAT, NIGHT, variation=2))
+    assert np.array_equal(together[2], alone)
+
+
+def test_a_recipe_is_plain_data_and_makes_the_picture_again_without_its_sources(pipelines, blender):
+    asked = request_for(CAT, PICTURE, blending="spherical", normalise=True, negative="low quality", variation=3)
+    (original,) = made(blender, asked)
+    recipe = json.loads(json.dumps(original.recipe))
+    assert recipe == original.recipe
+    assert recipe["model_hash"] == "cafe"
+    assert recipe["variation"] == 3
+
+    text, picture = recipe["items"]
+    assert text == {"text": "a cat", "weight": 0.3}
+    assert picture["label"] == "noise.png"
+    embeds = blender.cache.get(blender._picture_key(PICTURE))[0]
+    again = replace(asked, items=(CAT, Embeds(embeds, 0.5, "noise.png")))
+    fresh = Blender(*pipelines, IDENTITY, EmbedsCache())
+    assert np.array_equal(pixels(fresh, again), np.asarray(original.image))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 70), (33, 130)])
+def test_the_picture_has_exactly_the_asked_size(blender, size):
+    (one,) = made(blender, request_for(CAT, width=size[0], height=size[1]))
+    assert one.image.size == size
+
+
+def test_progress_counts_down_to_nothing_left(blender):
+    events = list(blender.run(request_for(CAT, PICTURE, count=2)))
+    left = [sum(event.left.values()) for event in events if isinstance(event, Advance)]
+    assert left == sorted(left, reverse=True)
+    # two prior steps; the picture, no picture and the decoder prompt; two steps and one decoding a variation
+    assert (left[0], left[-1]) == (2 + 3 + 2 * 3, 0)
+
+
+def test_closing_the_iterator_stops_the_work(blender, monkeypatch):
+    run = blender.run(request_for(CAT, steps=50))
+    for event in run:
+        if isinstance(event, Advance) and event.stage == "denoising" and event.finished:
+            break
+    steps = Counter()
+    monkeypatch.setattr(type(blender.decoder.unet), "construct", lambda *_: steps.update(["step"]))
+    run.close()
+    assert not steps
+    assert list(run) == []
+
+
+def test_a_preview_is_small_and_follows_the_denoising(blender):
+    predicted = [
+        event.predicted_latents
+        for event in blender.run(request_for(CAT, width=256, height=128, steps=3))
+        if isinstance(event, Advance) and event.predicted_latents is not None
+    ]
+    assert len(predicted) == 3
+    preview = blender.preview(predicted[-1])
+    assert preview.size == (128, 64)
+
+
+def test_the_cut_end_of_a_long_prompt_is_told(blender):
+    long = Text("a cat " * 60 + "at the very end", 1.0)
+    notices = [event.text for event in blender.run(request_for(long)) if isinstance(event, Notice)]
+    assert len(notices) == 1
+    assert "at the very end" in notices[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"items": ()}, "at least one item"),
+        ({"items": (replace(CAT, weight=0.0),)}, "all weights are 0"),
+        ({"items": (CAT, replace(NIGHT, weight=float("nan")))}, "item 2 is nan"),
+        ({"items": (CAT, replace(NIGHT, weight=-0.3)), "normalise": True}, "add up to 0"),
+        ({"items": (Embeds(np.zeros(5, np.float32), 1.0),)}, r"item 1 has the shape \(5,\)"),
+        ({"width": 0}, "width is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"count": 0}, "count is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_a_request_without_meaning_is_refused_by_name(blender, change, words):
+    with pytest.raises(BlendError, match=words):
+        list(blender.run(replace(request_for(CAT), **change)))
+
+
+def test_the_cache_stays_within_its_bytes_and_drops_what_was_used_longest_ago():
+    cache = EmbedsCache(max_bytes=3 * 400)
+    for name in "abc":
+        cache.put(name, (np.zeros(100, np.float32),))
+    cache.get("a")
+    cache.put("d", (np.zeros(100, np.float32),))
+    assert [name in cache for name in "abcd"] == [True, False, True, True]
+    assert cache.bytes == 3 * 400
+    cache.put("huge", (np.zeros(10_000, np.float32),))
+    assert cache.bytes == 0
