@@ -265,7 +265,7 @@ class _Hub:
     def names(self, component: str) -> list[str]:
         """The names of a component's files there."""
         with self._translated():
-            files = huggingface_hub.list_repo_files(self.repo_id, revision=self.revision, token=self.token)
+            files = huggingface_hub.HfApi(token=self.token).list_repo_files(self.repo_id, revision=self.revision)
         return [name.removeprefix(f"{component}/") for name in files if name.startswith(f"{component}/")]
 
     @contextmanager
@@ -292,6 +292,8 @@ class _Hub:
                 "connect once to download it"
             ) from exc
         except HfHubHTTPError as exc:
+            if exc.response.status_code == 401:
+                raise HubError("the hub does not know the token it was sent: log in with `hf auth login`") from exc
             raise HubError(f"the hub refuses {name}: it answers {exc.response.status_code}") from exc
         except (OSError, httpx.HTTPError) as exc:
             raise HubError(f"the download of {name} failed, run again to go on with it: {exc}") from exc
