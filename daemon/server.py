@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 TICK = 100  # ms: how often the loop turns when nothing happens
 BURST = 100  # client messages answered in a row before the executor is looked at again
 PROGRESS_PAUSE = 0.05  # s between two progress messages of a job
+STOP_SECONDS = 3.0  # how long a stopping daemon waits for the step that is being computed
 MAX_WATCHES = 1000  # of one job: the next one displaces the oldest
 SEND_QUEUE = 1000  # messages that wait for one slow client; large frames wait by reference, not as copies
 RECEIVE_QUEUE = 8  # messages read ahead from one client, of up to 256 MiB each
@@ -95,13 +96,19 @@ class Server:
         self._stopping = True
 
     def serve(self) -> None:
-        """Answer clients and move jobs until stop(); then cancel all jobs, and return when they are over and told."""
+        """Answer clients and move jobs until stop(); then cancel all jobs, and return when they are over and told.
+
+        Nothing is gained by waiting for the step that is being computed: after STOP_SECONDS its job ends without it.
+        """
         while not self._stopping:
             self._turn()
+        stopped = time.monotonic()
         for job in self._jobs.all():
             self._cancel(job)
-        while self._jobs.active():
+        while self._jobs.active() and time.monotonic() < stopped + STOP_SECONDS:
             self._turn()
+        for job in self._jobs.active():
+            self._end(job, Failed(job.id, "cancelled", "broken off, because the daemon was stopped"))
         self._tell_watchers()
 
     # --- one turn of the loop ----------------------------------------------------------------------------------------

@@ -195,6 +195,19 @@ def test_a_signal_stops_in_good_order(daemons: Daemons, number: signal.Signals) 
     assert "Traceback" not in daemon.log
 
 
+def test_a_stop_does_not_wait_for_a_step_that_does_not_end(daemons: Daemons) -> None:
+    daemon = daemons.start()
+    with daemons.client() as client:
+        endless = client.submit(blend("endless"))
+        client.wait_for_progress(endless)
+        daemon.process.terminate()
+        outcome = client.outcome(endless)
+        assert isinstance(outcome, Failed)
+        assert (outcome.code, "daemon was stopped" in outcome.message) == ("cancelled", True)
+    assert daemon.wait() == 0
+    assert left_in(daemons.home) == set()
+
+
 def test_a_second_signal_ends_it_at_once(daemons: Daemons) -> None:
     daemon = daemons.start()
     with daemons.client() as client:
