@@ -39,8 +39,8 @@ from plugin_client.wire.messages import (
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # s before a dead worker is started again: doubled at each death in a row
-# How long a cancelled job's current step may go on, or the download of its model. A step at 768 px takes a minute on two
-# slow cores, and breaking it off costs loading the model again.
+# How long a cancelled job's current step may go on, or the download of its model. A step at 768 px takes a minute on
+# two slow cores, and breaking it off costs loading the model again.
 CANCEL_SECONDS = 300.0
 CHANNEL_SUFFIX = ".worker-"  # of the sockets' names; a process id and a number follow
 CHANNEL_ID = 0  # the request id of all messages to and from the worker, which runs one job at a time
