@@ -181,6 +181,8 @@ def test_a_job_id_is_a_canonical_uuid_and_nothing_else(job: str) -> None:
         ([b"\x81\xc4\x01a\x02"], "a key that is not text", None),
         ([b"\x82\xa1v\x01\xa1v\x01"], "the same key twice", None),
         ([msgpack.packb([1])], "must be a map", None),
+        ([header(body=[0] * 257)], "257 exceeds max_array_len", None),
+        ([header(body=dict.fromkeys(map(str, range(257))))], "257 exceeds max_map_len", None),
         ([header(id=-1)], "id is -1", None),
         ([header(id=2**53)], "id is 9007199254740992", None),
         ([header(id=True)], "id is True", None),
