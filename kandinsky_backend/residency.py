@@ -9,9 +9,11 @@ A pipeline holds a Resident for each model instead of the model:
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -98,7 +100,17 @@ class Resident(Generic[_M]):
         log.info("dropping %s, %d MB", self.name, self.nbytes >> 20)
         self._model = None
         self._residency.forget(self)
-        gc.collect()  # cells refer to each other in cycles, which only the collector frees
+        _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Free what nothing refers to, and return it to the system."""
+    gc.collect()  # cells refer to each other in cycles, which only the collector frees
+    if sys.platform == "linux":
+        # glibc keeps freed blocks of up to 32 MB: 1.2 GB of the published UNet's 4.7.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # another C library has no such call, and may need none
+            trim(0)
 
 
 def physical_memory() -> int:
