@@ -70,7 +70,7 @@ def again(arguments: argparse.Namespace) -> None:
     _check_folders(output)
     original = pictures.read_recipe(source)
     blend = _changed(_recorded(original, source), arguments)
-    with launch.connect_or_start(arguments.endpoint, []) as client:
+    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
         job = client.submit_blend(_with_known_model(blend, client))
         result = _follow_or_cancel(job, arguments)
         recipe = with_provenance(result.recipes[0], original)

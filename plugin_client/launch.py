@@ -12,7 +12,7 @@ from plugin_client.client import Client
 from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 
-STOP_SECONDS = 30.0  # for a daemon to end: the step that it computes may take 20
+STOP_SECONDS = 30.0  # for a daemon to end; it gives the step that it computes a few
 START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
 ANSWER_SECONDS = 2.0  # for a ping of a daemon that accepts connections; one that is just stopping never answers
 
