@@ -9,54 +9,34 @@ Models run on the device; what is between them, latents above all, is float32 on
 
 from __future__ import annotations
 
-import copy
-import logging
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
-import mindspore as ms
 import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn
 from PIL import Image
-from tqdm.auto import tqdm
 
-from kandinsky_backend import device, mixing
-from kandinsky_backend.checkpoint import Checkpoint, resolve
+from kandinsky_backend import mixing
 from kandinsky_backend.images import ClipImageProcessor, composite, open_picture, to_pil
 from kandinsky_backend.models import clip, movq, prior, unet, xlm_roberta
-from kandinsky_backend.residency import Residency, Resident
-from kandinsky_backend.sampling import (
-    Array,
-    Step,
-    Steps,
-    TextConditioning,
-    denoise,
-    finish,
-    guide,
-    initial_latents,
-    is_guided,
+from kandinsky_backend.pipeline_base import (
+    ModelFiles,
+    Pipeline,
+    Prompt,
+    check_as_many,
+    check_at_least_1,
+    check_output_type,
+    dtype_of,
+    host_array,
+    scheduler_of,
+    texts_of,
+    to_host,
 )
-from kandinsky_backend.schedulers import SCHEDULERS, RandomGenerator, Scheduler, draw_noise
-
-__all__ = [
-    "ImagePipelineOutput",
-    "KandinskyPipeline",
-    "KandinskyPriorPipeline",
-    "KandinskyPriorPipelineOutput",
-    "Step",
-    "TextConditioning",
-]
-
-log = logging.getLogger(__name__)
-
-Prompt = str | list[str]
-_Pipeline = TypeVar("_Pipeline", bound="Pipeline")
-
-_RESIDENCY = Residency()  # all pipelines of a process share its memory
+from kandinsky_backend.residency import Resident
+from kandinsky_backend.sampling import Array, Step, Steps, TextConditioning, denoise, guide, initial_latents, is_guided
+from kandinsky_backend.schedulers import RandomGenerator, Scheduler, draw_noise
 
 
 class KandinskyPriorPipelineOutput(NamedTuple):
@@ -70,172 +50,6 @@ class ImagePipelineOutput(NamedTuple):
     """The pictures, of the output type that was asked for."""
 
     images: Any
-
-
-@dataclass(frozen=True)
-class _ModelFiles:
-    """How a folder of a checkpoint becomes a model."""
-
-    model: type[nn.Cell]
-    config: Any  # its config class
-    ignore: frozenset[str] = frozenset()
-    renames: Mapping[str, str] | None = None
-
-
-class Part(NamedTuple):
-    """A model of a pipeline: its config is known at once, its weights are read when it is first used."""
-
-    config: Any
-    resident: Resident[nn.Cell]
-
-    @classmethod
-    def of(cls, model: nn.Cell | Part) -> Part:
-        """`model` itself if it is a Part, else a Part that always holds it."""
-        if isinstance(model, Part):
-            return model
-        return cls(model.config, Residency().add(type(model).__name__, 0, lambda: model))
-
-
-class Pipeline(ABC):
-    """What the two pipelines share: loading, prompts, the progress bar.
-
-    Attributes:
-        tokenizer: of transformers.
-        scheduler: may be replaced: `pipeline.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)`.
-        checkpoint: what from_pretrained found; None for a pipeline that was put together by hand.
-    """
-
-    _models: ClassVar[Mapping[str, _ModelFiles]]
-    _others: ClassVar[Mapping[str, Callable[[Checkpoint], Any]]]
-
-    def __init__(self, tokenizer: Any, scheduler: Scheduler, **models: nn.Cell | Part) -> None:
-        self.tokenizer = tokenizer
-        self.scheduler = scheduler
-        self._parts = {name: Part.of(model) for name, model in models.items()}
-        self.checkpoint: Checkpoint | None = None
-        self._progress_bar_options: dict[str, Any] = {}
-
-    @classmethod
-    def from_pretrained(
-        cls: type[_Pipeline],
-        pretrained_model_name_or_path: str | Path,
-        *,
-        mindspore_dtype: ms.Type | None = None,
-        use_safetensors: bool = True,
-        variant: str | None = None,
-        revision: str | None = None,
-        cache_dir: str | Path | None = None,
-        local_files_only: bool = False,
-        token: bool | str | None = None,
-        residency: Residency | None = None,
-        **components: Any,
-    ) -> _Pipeline:
-        """The pipeline of a checkpoint: its files are found now, each model is read when it is first used.
-
-        Args:
-            pretrained_model_name_or_path: a folder or a hub id.
-            mindspore_dtype: precision to compute in, where the device can (device.compute_dtype); None: float32.
-            variant: of the weight files, e.g. "fp16"; and the rest: see checkpoint.resolve.
-            residency: keeps the models within a memory budget; None: one for all pipelines of the process.
-            components: to use instead of the checkpoint's, e.g. `scheduler=`.
-
-        Raises:
-            TypeError: a component is unknown.
-            CheckpointError: the files are not there, or not what they must be.
-            ValueError: a config holds a value that is not implemented.
-        """
-        names = [*cls._models, *cls._others]
-        unknown = sorted(set(components) - set(names))
-        if unknown:
-            raise TypeError(f"{cls.__name__} has no component {unknown[0]!r}: it has {', '.join(names)}")
-        checkpoint = resolve(
-            pretrained_model_name_or_path,
-            variant=variant,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            token=token,
-            use_safetensors=use_safetensors,
-            components=[name for name in names if name not in components],
-        )
-        device.prepare()
-        dtype = device.compute_dtype(mindspore_dtype)
-        for name in set(cls._models) - set(components):
-            components[name] = _part(checkpoint, name, cls._models[name], dtype, residency or _RESIDENCY)
-        for name in set(cls._others) - set(components):
-            components[name] = cls._others[name](checkpoint)
-        pipeline = cls(**components)
-        pipeline.checkpoint = checkpoint
-        return pipeline
-
-    @property
-    def components(self) -> dict[str, Any]:
-        """What the pipeline is made of: `KandinskyPipeline(**pipeline.components)` is another that shares it all."""
-        return {**self._parts, **{name: getattr(self, name) for name in self._others}}
-
-    @property
-    @abstractmethod
-    def max_tokens(self) -> int:
-        """How many tokens of a prompt the models read, the marks of its start and end included."""
-
-    @abstractmethod
-    def _run_text_encoder(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """text_embeds and the last hidden state."""
-
-    def encode_prompt(self, texts: Sequence[str]) -> TextConditioning:
-        """What the text encoder says about each text; equal ones are encoded once. Logs what is cut off."""
-        unique = list(dict.fromkeys(texts))
-        for text in unique:
-            if cut := self.truncated_text(text):
-                log.warning("only %d tokens of a prompt are read; this part was cut off: %s", self.max_tokens, cut)
-        tokens = self.tokenizer(
-            unique, padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="np"
-        )
-        mask = tokens.attention_mask.astype(np.float32)
-        encoded = self._run_text_encoder(Tensor(tokens.input_ids.astype(np.int32)), Tensor(mask))
-        conditioning = TextConditioning(to_host(encoded[0]), to_host(encoded[1]), mask)
-        return conditioning.rows([unique.index(text) for text in texts])
-
-    def truncated_text(self, text: str) -> str:
-        """The end of `text` that does not fit into `max_tokens` tokens, or ""."""
-        ids = self.tokenizer(text, verbose=False).input_ids
-        if len(ids) <= self.max_tokens:
-            return ""
-        return str(self.tokenizer.decode(ids[self.max_tokens - 1 : -1])).strip()  # the last is the mark of the end
-
-    def set_progress_bar_config(self, **options: Any) -> None:
-        """Options of tqdm for the progress bar of each run, e.g. `disable=True`."""
-        self._progress_bar_options = options
-
-    def _condition(
-        self, prompts: Sequence[str], negatives: Sequence[str], copies: int, guidance_scale: float
-    ) -> TextConditioning:
-        """`copies` rows for each prompt, under guidance after as many for each negative."""
-        texts = _repeated(prompts, copies)
-        return self.encode_prompt(_repeated(negatives, copies) + texts if is_guided(guidance_scale) else texts)
-
-    def _get(self, name: str) -> Any:
-        """A model, read now if it is not in memory."""
-        return self._parts[name].resident.get()
-
-    def _config(self, name: str) -> Any:
-        return self._parts[name].config
-
-    def _scheduler_for(self, num_inference_steps: int) -> Scheduler:
-        """A copy of the scheduler with its timesteps set: two runs at a time do not disturb each other."""
-        scheduler = copy.copy(self.scheduler)
-        scheduler.set_timesteps(num_inference_steps)
-        return scheduler
-
-    def _finish(self, steps: Steps, count: int, on_step: Callable[[Step], None] = lambda _: None) -> Array:
-        """Run to the end under a progress bar."""
-        with tqdm(total=count, **self._progress_bar_options) as bar:
-
-            def advance(step: Step) -> None:
-                bar.update()
-                on_step(step)
-
-            return finish(steps, advance)
 
 
 @dataclass(frozen=True)
@@ -253,13 +67,13 @@ class KandinskyPriorPipeline(Pipeline):
     """From prompts and pictures to CLIP image embeddings."""
 
     _models: ClassVar = {
-        "prior": _ModelFiles(prior.PriorTransformer, prior.PriorTransformerConfig, prior.IGNORED_KEYS),
-        "image_encoder": _ModelFiles(clip.CLIPVisionModelWithProjection, clip.CLIPVisionConfig, clip.IGNORED_KEYS),
-        "text_encoder": _ModelFiles(clip.CLIPTextModelWithProjection, clip.CLIPTextConfig, clip.IGNORED_KEYS),
+        "prior": ModelFiles(prior.PriorTransformer, prior.PriorTransformerConfig, prior.IGNORED_KEYS),
+        "image_encoder": ModelFiles(clip.CLIPVisionModelWithProjection, clip.CLIPVisionConfig, clip.IGNORED_KEYS),
+        "text_encoder": ModelFiles(clip.CLIPTextModelWithProjection, clip.CLIPTextConfig, clip.IGNORED_KEYS),
     }
     _others: ClassVar = {
         "tokenizer": lambda checkpoint: checkpoint.tokenizer("tokenizer"),
-        "scheduler": lambda checkpoint: _scheduler(checkpoint),
+        "scheduler": lambda checkpoint: scheduler_of(checkpoint),
         "image_processor": lambda checkpoint: ClipImageProcessor.from_dict(checkpoint.config("image_processor")),
     }
 
@@ -316,10 +130,10 @@ class KandinskyPriorPipeline(Pipeline):
         Raises:
             TypeError, ValueError: a parameter is of another type, or out of its range.
         """
-        _check_output_type(output_type, "ms", "np")
+        check_output_type(output_type, "ms", "np")
         run = self._run_options(num_images_per_prompt, num_inference_steps, generator, latents, guidance_scale)
-        prompts = _texts("prompt", prompt)
-        negatives = None if negative_prompt is None else _texts("negative_prompt", negative_prompt)
+        prompts = texts_of("prompt", prompt)
+        negatives = None if negative_prompt is None else texts_of("negative_prompt", negative_prompt)
         embeds, negative_embeds = self._embed(prompts, negatives, run)
         if negative_embeds is None:
             negative_embeds = self.zero_embeds(len(embeds))
@@ -360,8 +174,8 @@ class KandinskyPriorPipeline(Pipeline):
         mixing.check_weights(weights)
         _check_items(images_and_prompts)
         run = self._run_options(num_images_per_prompt, num_inference_steps, generator, latents, guidance_scale)
-        away = None if negative_prior_prompt is None else _texts("negative_prior_prompt", negative_prior_prompt)
-        negative = _texts("negative_prompt", negative_prompt)
+        away = None if negative_prior_prompt is None else texts_of("negative_prior_prompt", negative_prior_prompt)
+        negative = texts_of("negative_prompt", negative_prompt)
         embeds = [self._embed_item(item, away, run) for item in images_and_prompts]
         blended = np.stack([mixing.linear(np.stack(rows), weights) for rows in zip(*embeds, strict=True)])
         return KandinskyPriorPipelineOutput(Tensor(blended), Tensor(self._embed_negative(negative, away, run)))
@@ -441,13 +255,13 @@ class KandinskyPriorPipeline(Pipeline):
         """Embeddings of prompts and, where there are negatives, theirs: the prior runs on both at once."""
         texts, away = prompts, [""] * len(prompts)
         if negatives is not None:
-            _check_as_many(prompts, negatives)
+            check_as_many(prompts, negatives)
             texts, away = prompts + negatives, negatives * 2
-        conditioning = self._condition(texts, away, run.num_images_per_prompt, run.guidance_scale)
         shape = (len(texts) * run.num_images_per_prompt, self.embedding_dim)
+        latents = initial_latents(shape, run.latents, run.generator, self.scheduler)
         steps = self.sample(
-            conditioning,
-            initial_latents(shape, run.latents, run.generator, self.scheduler),
+            self._condition(texts, away, run.num_images_per_prompt, run.guidance_scale),
+            latents,
             generator=run.generator,
             num_inference_steps=run.num_inference_steps,
             guidance_scale=run.guidance_scale,
@@ -489,10 +303,10 @@ class KandinskyPriorPipeline(Pipeline):
         latents: Tensor | npt.NDArray[Any] | None,
         guidance_scale: float,
     ) -> _PriorRun:
-        _check_at_least_1("num_images_per_prompt", num_images_per_prompt)
+        check_at_least_1("num_images_per_prompt", num_images_per_prompt)
         self._scheduler_for(num_inference_steps)  # refuses an impossible count before any work
         is_guided(guidance_scale)
-        given = None if latents is None else _host_array(latents)
+        given = None if latents is None else host_array(latents)
         return _PriorRun(num_images_per_prompt, num_inference_steps, generator, given, guidance_scale)
 
     def _run_text_encoder(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -521,15 +335,15 @@ class KandinskyPipeline(Pipeline):
     """From image embeddings to pictures."""
 
     _models: ClassVar = {
-        "text_encoder": _ModelFiles(
+        "text_encoder": ModelFiles(
             xlm_roberta.MultilingualCLIP, xlm_roberta.MultilingualCLIPConfig, xlm_roberta.IGNORED_KEYS
         ),
-        "unet": _ModelFiles(unet.UNet2DConditionModel, unet.UNetConfig),
-        "movq": _ModelFiles(movq.MoVQ, movq.MoVQConfig, renames=movq.RENAMED_LEAVES),
+        "unet": ModelFiles(unet.UNet2DConditionModel, unet.UNetConfig),
+        "movq": ModelFiles(movq.MoVQ, movq.MoVQConfig, renames=movq.RENAMED_LEAVES),
     }
     _others: ClassVar = {
         "tokenizer": lambda checkpoint: checkpoint.tokenizer("tokenizer"),
-        "scheduler": lambda checkpoint: _scheduler(checkpoint),
+        "scheduler": lambda checkpoint: scheduler_of(checkpoint),
     }
     max_tokens = 77  # the text encoder could read 512; the models were trained with these
 
@@ -582,20 +396,20 @@ class KandinskyPipeline(Pipeline):
         Raises:
             TypeError, ValueError: a parameter is of another type, or out of its range.
         """
-        _check_output_type(output_type, "pil", "np", "ms")
-        _check_at_least_1("num_images_per_prompt", num_images_per_prompt)
-        _check_at_least_1("callback_steps", callback_steps)
+        check_output_type(output_type, "pil", "np", "ms")
+        check_at_least_1("num_images_per_prompt", num_images_per_prompt)
+        check_at_least_1("callback_steps", callback_steps)
         scheduler = self._scheduler_for(num_inference_steps)
         embeds, negative_embeds = self._checked_embeds(image_embeds, negative_image_embeds)
         prompts, negatives = _for_each_row(prompt, negative_prompt, len(embeds))
         shape = (len(embeds) * num_images_per_prompt, *self.latent_shape(height, width))
-        given = None if latents is None else _host_array(latents)
-        conditioning = self._condition(prompts, negatives, num_images_per_prompt, guidance_scale)
+        given = None if latents is None else host_array(latents)
+        noise = initial_latents(shape, given, generator, scheduler)
         steps = self.denoise(
-            conditioning,
+            self._condition(prompts, negatives, num_images_per_prompt, guidance_scale),
             np.repeat(embeds, num_images_per_prompt, axis=0),
             np.repeat(negative_embeds, num_images_per_prompt, axis=0),
-            initial_latents(shape, given, generator, scheduler),
+            noise,
             generator=generator,
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
@@ -673,8 +487,8 @@ class KandinskyPipeline(Pipeline):
         Raises:
             ValueError: a side is below 1.
         """
-        _check_at_least_1("height", height)
-        _check_at_least_1("width", width)
+        check_at_least_1("height", height)
+        check_at_least_1("width", width)
         factor = self.movq_scale_factor
         return -(-height // factor**2) * factor, -(-width // factor**2) * factor
 
@@ -723,58 +537,11 @@ class KandinskyPipeline(Pipeline):
         return self._get("movq")
 
 
-def to_host(tensor: Tensor) -> Array:
-    """A tensor's values in float32."""
-    return tensor.astype(ms.float32).asnumpy()
-
-
-def dtype_of(model: nn.Cell) -> ms.Type:
-    """The dtype of a model's weights, in which it computes."""
-    return next(model.get_parameters()).dtype
-
-
-def _part(checkpoint: Checkpoint, name: str, files: _ModelFiles, dtype: ms.Type, residency: Residency) -> Part:
-    config = files.config.from_dict(checkpoint.config(name))
-
-    def load() -> nn.Cell:
-        weights = checkpoint.weights(name, dtype, files.ignore, files.renames)
-        model = files.model(config, weights)
-        weights.finish()
-        return model
-
-    return Part(config, residency.add(f"{checkpoint.source}: {name}", checkpoint.bytes_of(name, dtype), load))
-
-
-def _scheduler(checkpoint: Checkpoint) -> Scheduler:
-    config = checkpoint.config("scheduler")
-    kind = SCHEDULERS.get(config.get("_class_name", ""))
-    if kind is None:
-        raise ValueError(
-            f"{checkpoint.source} asks for the scheduler {config.get('_class_name')!r}: only "
-            f"{', '.join(SCHEDULERS)} are implemented; give another one as scheduler="
-        )
-    return kind.from_config(config)
-
-
-def _texts(name: str, value: Prompt) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name} is {value!r}: give a str or a list of str")
-    if not texts:
-        raise ValueError(f"{name} is an empty list: give at least one prompt")
-    return list(texts)
-
-
-def _check_as_many(prompts: list[str], negatives: list[str]) -> None:
-    if len(prompts) != len(negatives):
-        raise ValueError(f"{len(prompts)} prompts and {len(negatives)} negative prompts were given: give as many")
-
-
 def _for_each_row(prompt: Prompt, negative_prompt: Prompt | None, rows: int) -> tuple[list[str], list[str]]:
     """Prompts and negative prompts, one for each of `rows` embeddings."""
-    prompts = _texts("prompt", prompt)
-    negatives = [""] * len(prompts) if negative_prompt is None else _texts("negative_prompt", negative_prompt)
-    _check_as_many(prompts, negatives)
+    prompts = texts_of("prompt", prompt)
+    negatives = [""] * len(prompts) if negative_prompt is None else texts_of("negative_prompt", negative_prompt)
+    check_as_many(prompts, negatives)
     if isinstance(prompt, str):
         return prompts * rows, negatives * rows
     if len(prompts) != rows:
@@ -791,28 +558,10 @@ def _check_items(items: Sequence[Any]) -> None:
             )
 
 
-def _check_output_type(output_type: str, *known: str) -> None:
-    if output_type not in known:
-        raise ValueError(f"output_type is {output_type!r}: choose one of {', '.join(known)}")
-
-
-def _check_at_least_1(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name} is {value}: it must be at least 1")
-
-
-def _repeated(texts: Sequence[str], copies: int) -> list[str]:
-    return [text for text in texts for _ in range(copies)]
-
-
-def _host_array(values: Tensor | npt.ArrayLike) -> Array:
-    return to_host(values) if isinstance(values, Tensor) else np.asarray(values, np.float32)
-
-
 def _joined(embeds: Any) -> Array:
     """One array of a Tensor or array, or of a list of such."""
     parts = embeds if isinstance(embeds, list | tuple) else [embeds]
-    return np.concatenate([_host_array(part) for part in parts])
+    return np.concatenate([host_array(part) for part in parts])
 
 
 def _output(embeds: Array, output_type: str) -> Any:
