@@ -1,0 +1,151 @@
+"""What the pipeline goldens run: in make_pipelines.py with diffusers, in test_pipelines.py with ours.
+
+Both use checkpoints of tests.random_checkpoint, and both take noise from the same numpy Generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tests.random_weights import random_input
+
+SIZES = ("tiny_a", "tiny_b")
+SEED = 11
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Stands for `picture(seed)` among the items of a case."""
+
+    seed: int
+
+
+@dataclass(frozen=True)
+class PriorCase:
+    """`interpolate(items, weights, **options)`, or without weights `prior(items, **options)`."""
+
+    name: str
+    items: list[Any]
+    weights: list[float] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DecoderCase:
+    """`decoder(prompt, ..., **options)` on random embeddings, with another scheduler made of the checkpoint's config.
+
+    It clips its samples: a random UNet blows unclipped ones up, and rounding errors with them.
+    A cell is what the latents' sides are multiples of, f * f pixels where MoVQ shrinks by f; `trim` pixels are taken
+    off the cells to ask for a size that is no multiple.
+    """
+
+    name: str
+    prompt: str | list[str]
+    options: dict[str, Any] = field(default_factory=dict)
+    cells: tuple[int, int] = (1, 1)  # rows, columns
+    trim: tuple[int, int] = (0, 0)
+    scheduler: str = "DDIMScheduler"
+
+    @property
+    def rows(self) -> int:
+        return len(self.prompt) if isinstance(self.prompt, list) else 1
+
+
+_MIXED = (["a cat", Picture(1), Picture(2)], [0.3, 0.3, 0.4])
+_TEXTS = ["a cat", "кот в сапогах"]
+
+PRIOR_CASES = [
+    PriorCase("texts", _TEXTS, [0.7, 0.3]),
+    PriorCase("pictures", [Picture(1), Picture(3)], [0.45, 0.6]),
+    PriorCase("mixed", *_MIXED),
+    PriorCase("mixed, a weight below 0", _MIXED[0], [0.9, -0.2, 0.4]),
+    PriorCase("mixed, negative prior prompt", *_MIXED, {"negative_prior_prompt": "low quality"}),
+    PriorCase("mixed, negative prompt", *_MIXED, {"negative_prompt": "red circle"}),
+    PriorCase("mixed, both negatives", *_MIXED, {"negative_prompt": "red circle", "negative_prior_prompt": "blue"}),
+    PriorCase("mixed, guidance 1", *_MIXED, {"guidance_scale": 1.0}),
+    PriorCase("mixed, guidance 0.5", *_MIXED, {"guidance_scale": 0.5, "negative_prior_prompt": "blue"}),
+    PriorCase("mixed, 2 steps", *_MIXED, {"num_inference_steps": 2}),
+    PriorCase("mixed, 25 steps", *_MIXED, {"num_inference_steps": 25}),
+    PriorCase("call, one prompt", ["a cat"]),
+    PriorCase("call, two prompts, three pictures", _TEXTS, None, {"num_images_per_prompt": 3}),
+    PriorCase(
+        "call, negatives, two pictures",
+        _TEXTS,
+        None,
+        {"negative_prompt": ["low quality", ""], "num_images_per_prompt": 2},
+    ),
+    PriorCase("call, guidance 1, two pictures", ["a cat"], None, {"guidance_scale": 1.0, "num_images_per_prompt": 2}),
+]
+
+DECODER_CASES = [
+    DecoderCase("empty prompt", "", cells=(1, 2)),
+    DecoderCase("prompt", "a painting of a cat"),
+    DecoderCase("prompt and negative", "a painting", {"negative_prompt": "low quality"}),
+    DecoderCase("odd size", "кот", cells=(2, 1), trim=(5, 9)),
+    DecoderCase("1 step", "a cat", {"num_inference_steps": 1}),
+    DecoderCase("10 steps", "a cat", {"num_inference_steps": 10}),
+    DecoderCase("guidance 1", "a cat", {"guidance_scale": 1.0}, cells=(1, 2)),
+    DecoderCase("guidance 0.5", "a cat", {"guidance_scale": 0.5}),
+    DecoderCase("guidance 9", "a cat", {"guidance_scale": 9.0}),
+    DecoderCase("two pictures a prompt", ["a cat", "ein Hund"], {"num_images_per_prompt": 2}),
+    DecoderCase("two prompts and negatives", ["a cat", "ein Hund"], {"negative_prompt": ["low", ""]}),
+    DecoderCase("DDPM, learned variance", "a cat", scheduler="DDPMScheduler"),
+    DecoderCase("DDPM, guidance 1", "a cat", {"guidance_scale": 1.0}, scheduler="DDPMScheduler"),
+]
+
+# From items to a picture, as the script in the README, with the checkpoint's own scheduler.
+WHOLE = PriorCase("from items to a picture", *_MIXED)
+WHOLE_DECODER = DecoderCase("from items to a picture", "", {"num_inference_steps": 2}, cells=(1, 2))
+
+SCHEDULER_CHANGES = {
+    "DDIMScheduler": {"clip_sample": True},
+    "DDPMScheduler": {"clip_sample": True, "variance_type": "learned_range"},
+}
+    "DDIMScheduler": {"clip_sample": True},
+    "DDPMScheduler": {"clip_sample": True, "variance_type": "learned_range"},
+}
+
+
+def picture(seed: int) -> Image.Image:
+    """Smooth colours, 96 x 80 pixels."""
+    phases = np.random.Generator(np.random.PCG64(seed)).uniform(0, 6, 3)
+    y, x = np.mgrid[0:80, 0:96] / 80.0
+    base = np.stack([np.sin(6 * x + k) * np.cos(5 * y - k) for k in phases], -1)
+    return Image.fromarray(((base * 0.5 + 0.5) * 255).astype(np.uint8))
+
+
+def items_of(case: PriorCase) -> list[Any]:
+    return [picture(item.seed) if isinstance(item, Picture) else item for item in case.items]
+
+
+def prior_options(case: PriorCase) -> dict[str, Any]:
+    return {"num_inference_steps": 4, **case.options}
+
+
+def decoder_options(case: DecoderCase, factor: int) -> dict[str, Any]:
+    """`factor` is f: by how much MoVQ shrinks."""
+    height, width = (cells * factor**2 - trim for cells, trim in zip(case.cells, case.trim, strict=True))
+    return {"num_inference_steps": 3, "height": height, "width": width, **case.options}
+
+
+def kept(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of MoVQ's output (B, 3, H, W) in about -1..1: as values in about 0..1, not clipped, and every third pixel.
+
+    Clipped, most pixels of a random model are black or white; every third shows each phase of the upsampling.
+    """
+    return images[:, :, ::3, ::3] * 0.5 + 0.5
+
+
+def embeds_of(case: DecoderCase, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Image embeddings and negative ones, (rows, width)."""
+    shape = (case.rows, width)
+    return random_input(f"{case.name} embeds", shape), random_input(f"{case.name} negative embeds", shape)
+
+
+def generator() -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(SEED))
