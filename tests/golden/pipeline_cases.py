@@ -106,9 +106,6 @@ SCHEDULER_CHANGES = {
     "DDIMScheduler": {"clip_sample": True},
     "DDPMScheduler": {"clip_sample": True, "variance_type": "learned_range"},
 }
-    "DDIMScheduler": {"clip_sample": True},
-    "DDPMScheduler": {"clip_sample": True, "variance_type": "learned_range"},
-}
 
 
 def picture(seed: int) -> Image.Image:
