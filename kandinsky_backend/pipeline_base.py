@@ -156,10 +156,11 @@ class Pipeline(ABC):
 
     def truncated_text(self, text: str) -> str:
         """The end of `text` that does not fit into `max_tokens` tokens, or ""."""
-        ids = self.tokenizer(text, verbose=False).input_ids
-        if len(ids) <= self.max_tokens:
+        places = self.tokenizer(text, return_offsets_mapping=True, verbose=False).offset_mapping
+        if len(places) <= self.max_tokens:
             return ""
-        return str(self.tokenizer.decode(ids[self.max_tokens - 1 : -1])).strip()  # the last is the mark of the end
+        first_cut, _ = places[self.max_tokens - 1]  # the last place that is read goes to the mark of the end
+        return text[first_cut:].strip()
 
     def set_progress_bar_config(self, **options: Any) -> None:
         """Options of tqdm for the progress bar of each run, e.g. `disable=True`."""
@@ -236,6 +237,11 @@ def texts_of(name: str, value: Prompt) -> list[str]:
     if not texts:
         raise ValueError(f"{name} is an empty list: give at least one prompt")
     return list(texts)
+
+
+def check_is_text(name: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}: give a str")
 
 
 def check_as_many(prompts: list[str], negatives: list[str]) -> None:
