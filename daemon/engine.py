@@ -100,7 +100,7 @@ class Engine:
         with _errors_as("load-failed"):
             prior = KandinskyPriorPipeline.from_pretrained(source.prior, **how)
             decoder = KandinskyPipeline.from_pretrained(source.decoder, **how)
-        identity = backend.Identity(source.name, _hash(prior, decoder), self.precision, self.device)
+        identity = backend.Identity(source.label, _hash(prior, decoder), self.precision, self.device)
         return backend.Blender(prior, decoder, identity, self._cache)
 
     def _info(self, source: ModelSource) -> wire.ModelInfo:

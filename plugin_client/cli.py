@@ -15,7 +15,7 @@ from plugin_client.arguments import GivenItem, parser
 from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
 from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
-from plugin_client.wire.errors import KandinskyError, ProtocolError, UsageError
+from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, ProtocolError, UsageError
 from plugin_client.wire.messages import Blend, Item, JobInfo, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
 
@@ -70,7 +70,7 @@ def again(arguments: argparse.Namespace) -> None:
     _check_folders(output)
     original = pictures.read_recipe(source)
     blend = _changed(_recorded(original, source), arguments)
-    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
+    with _client_with_model(blend, source, arguments) as client:
         job = client.submit_blend(_with_known_model(blend, client))
         result = _follow_or_cancel(job, arguments)
         recipe = with_provenance(result.recipes[0], original)
@@ -130,6 +130,20 @@ def _changed(blend: Blend, arguments: argparse.Namespace) -> Blend:
     if "model" in settings:
         settings["model_hash"] = ""
     return replace(blend, **settings)
+
+
+def _client_with_model(blend: Blend, source: Path, arguments: argparse.Namespace) -> Client:
+    """A client of the daemon that runs, or of one that is started with the recorded model."""
+    if not blend.model.endswith("/"):
+        return launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model]))
+    try:
+        return Client(arguments.endpoint)
+    except DaemonNotRunning as exc:
+        # A recipe does not tell where on its maker's machine a folder was.
+        raise UsageError(
+            f"{source} was made with a model in a folder called {blend.model[:-1]}, and no daemon runs: "
+            "say where the folder is with --model FOLDER"
+        ) from exc
 
 
 def _with_known_model(blend: Blend, client: Client) -> Blend:
