@@ -149,12 +149,21 @@ def write_connection(address: str, endpoint: Endpoint) -> Path:
     path = connection_file(address)
     contents = json.dumps({"protocol": PROTOCOL_VERSION, **asdict(endpoint)}, indent=2) + "\n"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # made with mode 0600
-            file.write(contents)
-        Path(file.name).replace(path)
+        _write_privately(path, contents)
     except OSError as exc:
         raise EndpointError(f"the connection file {path} cannot be written: {exc.strerror}") from exc
     return path
+
+
+def _write_privately(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # of mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_connection(address: str) -> Endpoint:
