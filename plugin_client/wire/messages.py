@@ -27,7 +27,7 @@ RefusalCode = Literal[
     "unknown-model",  # the daemon does not offer that model
     "queue-full",  # too many jobs wait, or too many bytes of pictures
     "not-ready",  # fetch of a job that has not ended
-    "id-in-use",  # submit of another request under a known job id
+    "id-in-use",  # submit of another request under the id of a job that has not ended
     "stopping",  # the daemon is shutting down
 ]
 FailureCode = Literal[

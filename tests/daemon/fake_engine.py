@@ -29,6 +29,10 @@ def _refuse() -> None:
     raise JobError("bad-request", "the prompt is not to my taste")
 
 
+def _forge() -> None:
+    raise JobError("bad-request", "no\n2026-01-01 INFO forged \x1b[31mline")
+
+
 def _flood_memory() -> None:
     raise MemoryError("cannot allocate 8 GB")
 
@@ -45,6 +49,7 @@ _STEPS: dict[str, Callable[[], None]] = {
     "endless": lambda: time.sleep(3600),
     "flash": lambda: None,
     "refuse": _refuse,
+    "forge": _forge,
     "greedy": _flood_memory,
     "stumble": _stumble,
     "abort": os.abort,

@@ -250,3 +250,12 @@ def test_the_log_tells_each_job_in_lines_for_people(daemons: Daemons) -> None:
     ):
         assert re.search(f"^{stamp}{line}$", daemon.log, re.MULTILINE), daemon.log
     assert len([line for line in daemon.log.splitlines() if done.job[:8] in line]) == 2
+
+
+def test_what_comes_from_outside_forges_no_line_of_the_log(daemons: Daemons) -> None:
+    daemon = daemons.start()
+    with daemons.client() as client:
+        failed = client.run(blend("forge"))
+    assert failed.message.count("\n") == 1
+    assert "\x1b" not in daemon.log
+    assert re.search(r" INFO +job [0-9a-f]{8} failed .* no 2026-01-01 INFO forged \[31mline$", daemon.log, re.MULTILINE)
