@@ -101,19 +101,24 @@ def parse_endpoint(text: str | None) -> str:
     """
     address = default_address() if text is None else text
     if address.startswith("ipc://"):
-        _check_socket_path(address.removeprefix("ipc://"))
+        path = address.removeprefix("ipc://")
+        if not Path(path).is_absolute():
+            raise EndpointError(f"the endpoint {address} is not an absolute path: write ipc:///folder/name.sock")
+        check_socket_path(path, f"choose a shorter one with --endpoint, or a shorter folder with {HOME_VARIABLE}")
     else:
         _check_tcp(address)
     return address
 
 
-def _check_socket_path(path: str) -> None:
-    if not Path(path).is_absolute():
-        raise EndpointError(f"the endpoint ipc://{path} is not an absolute path: write ipc:///folder/name.sock")
+def check_socket_path(path: str, advice: str) -> None:
+    """Refuse the path of a Unix socket that the system cannot hold; `advice` says what to do.
+
+    Raises:
+        EndpointError: it is longer than MAX_SOCKET_PATH_BYTES.
+    """
     if (length := len(os.fsencode(path))) > MAX_SOCKET_PATH_BYTES:
         raise EndpointError(
-            f"the socket path {path} has {length} bytes, and this system allows {MAX_SOCKET_PATH_BYTES}: "
-            f"choose a shorter one with --endpoint, or a shorter folder with {HOME_VARIABLE}"
+            f"the socket path {path} has {length} bytes, and this system allows {MAX_SOCKET_PATH_BYTES}: {advice}"
         )
 
 

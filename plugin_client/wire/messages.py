@@ -145,7 +145,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Answered at once by JobInfo; takes effect within a step."""
+    """Answered at once by JobInfo; takes effect within a step, within seconds while a model is loaded."""
 
     kind: ClassVar[str] = "cancel"
     job: JobId
