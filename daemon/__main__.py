@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
@@ -32,7 +33,7 @@ from plugin_client.wire.limits import MAX_MODELS, MAX_NAME_CHARS
 log = logging.getLogger("daemon")  # this module is called __main__
 
 DEFAULT_MODEL = "kandinsky-2-1"
-_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +89,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kandinsky-daemon",
         description="Keeps Kandinsky 2.1 ready and blends for the editor, the kandinsky-blend command and scripts. "
         "Jobs run one after another, in the order of their arrival. "
@@ -134,9 +135,17 @@ def _parser() -> argparse.ArgumentParser:
         "(default: a share of the machine's)",
     )
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="(default: %(default)s)")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {metadata.version('kandinsky-blend')}")
     # Not for users: tests play slow, crashing and greedy models with it.
     parser.add_argument("--engine", default="daemon.engine:Engine", help=argparse.SUPPRESS)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, like all others, without the whole usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _model_name(text: str) -> str:
@@ -146,11 +155,13 @@ def _model_name(text: str) -> str:
 
 
 def _size(text: str) -> int:
-    """Bytes, from "8GB", "500 MiB" or a plain number."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", text.strip(), re.IGNORECASE)
+    """Bytes, from "8GB" or "500 MiB". A bare number is refused: of what, bytes or GB, is anybody's guess."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]*)", text.strip(), re.IGNORECASE)
     if not match or match[2].upper() not in _UNITS:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write for example 8GB or 500MB")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    if not (size := int(float(match[1]) * _UNITS[match[2].upper()])):
+        raise argparse.ArgumentTypeError(f"{text!r} is nothing: models need memory")
+    return size
 
 
 def _worker_arguments(options: argparse.Namespace) -> list[str]:
