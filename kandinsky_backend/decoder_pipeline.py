@@ -47,7 +47,7 @@ class KandinskyPipeline(Pipeline):
     }
     _others: ClassVar = {
         "tokenizer": lambda checkpoint: checkpoint.tokenizer("tokenizer"),
-        "scheduler": lambda checkpoint: scheduler_of(checkpoint),
+        "scheduler": scheduler_of,
     }
     max_tokens = 77  # the text encoder could read 512; the models were trained with these
 
@@ -135,9 +135,19 @@ class KandinskyPipeline(Pipeline):
         return (self._parts["text_encoder"].resident,)
 
     @property
-    def parts_of_image(self) -> tuple[Resident[nn.Cell], ...]:
-        """The models that making a picture of embeddings needs."""
-        return self._parts["unet"].resident, self._parts["movq"].resident
+    def parts_of_denoising(self) -> tuple[Resident[nn.Cell], ...]:
+        """The models that making latents of embeddings needs."""
+        return (self._parts["unet"].resident,)
+
+    @property
+    def parts_of_decoding(self) -> tuple[Resident[nn.Cell], ...]:
+        """The models that making a picture of latents needs."""
+        return (self._parts["movq"].resident,)
+
+    @property
+    def decodes_while_denoising(self) -> bool:
+        """Whether decoding between two steps leaves the UNet in memory."""
+        return self._parts["movq"].resident.fits_beside(self._parts["unet"].resident)
 
     def denoise(
         self,

@@ -60,7 +60,7 @@ class KandinskyPriorPipeline(Pipeline):
     }
     _others: ClassVar = {
         "tokenizer": lambda checkpoint: checkpoint.tokenizer("tokenizer"),
-        "scheduler": lambda checkpoint: scheduler_of(checkpoint),
+        "scheduler": scheduler_of,
         "image_processor": lambda checkpoint: ClipImageProcessor.from_dict(checkpoint.config("image_processor")),
     }
 
@@ -172,27 +172,22 @@ class KandinskyPriorPipeline(Pipeline):
 
     @property
     def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
-        """The models that embedding a text needs."""
-        return self._parts["text_encoder"].resident, self._parts["prior"].resident
+        """The models that encoding a prompt needs."""
+        return (self._parts["text_encoder"].resident,)
+
+    @property
+    def parts_of_sampling(self) -> tuple[Resident[nn.Cell], ...]:
+        """The models that sampling an image embedding needs."""
+        return (self._parts["prior"].resident,)
 
     @property
     def parts_of_image(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that embedding a picture needs."""
         return (self._parts["image_encoder"].resident,)
 
-    def embed_text(
-        self, text: str, *, generator: RandomGenerator, num_inference_steps: int, guidance_scale: float
-    ) -> Steps:
-        """One prompt's embedding (1, D), led away from the empty prompt."""
-        conditioning = self._condition([text], [""], 1, guidance_scale)
-        latents = draw_noise((1, self.embedding_dim), generator)
-        return self.sample(
-            conditioning,
-            latents,
-            generator=generator,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-        )
+    def condition(self, text: str, guidance_scale: float) -> TextConditioning:
+        """What `sample` needs to sample one embedding of a prompt, led away from the empty prompt."""
+        return self._condition([text], [""], 1, guidance_scale)
 
     def sample(
         self,

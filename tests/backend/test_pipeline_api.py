@@ -270,8 +270,16 @@ def test_denoising_yields_after_each_step_and_can_be_left(decoder: KandinskyPipe
 
 
 def test_two_runs_at_a_time_do_not_disturb_each_other(prior: KandinskyPriorPipeline) -> None:
+    conditioning, width = prior.condition("a cat", 4.0), prior.embedding_dim
+
     def run(seed: int, count: int) -> Any:
-        return prior.embed_text("a cat", generator=rng(seed), num_inference_steps=count, guidance_scale=4.0)
+        return prior.sample(
+            conditioning,
+            np.zeros((1, width), np.float32),
+            generator=rng(seed),
+            num_inference_steps=count,
+            guidance_scale=4.0,
+        )
 
     alone = [step.latents for step in run(1, 4)]
     together = [first.latents for first, _ in zip(run(1, 4), run(2, 9), strict=False)]
@@ -288,7 +296,7 @@ def test_models_are_read_when_first_used(tiny_checkpoint: Path) -> None:
     assert residency.loaded_bytes == 0
     pipeline.encode_image(picture(1))
     assert [part.loaded for part in pipeline.parts_of_image] == [True]
-    assert [part.loaded for part in pipeline.parts_of_text] == [False, False]
+    assert [part.loaded for part in (*pipeline.parts_of_text, *pipeline.parts_of_sampling)] == [False, False]
 
 
 def test_float16_is_accepted_where_the_device_computes_in_float32(tiny_checkpoint: Path) -> None:

@@ -49,14 +49,14 @@ def main() -> None:
         pipe.set_progress_bar_config(disable=True)
     pictures = [load_image(PICTURES / name) for name in ("cat.png", "night.jpg")]
     with stage("load text encoder, prior and image encoder"):
-        for part in (*prior.parts_of_text, *prior.parts_of_image):
+        for part in (*prior.parts_of_text, *prior.parts_of_sampling, *prior.parts_of_image):
             part.get()
     with stage("interpolate a text and two pictures"):
         embeds, negative = prior.interpolate(["a cat", *pictures], [0.3, 0.3, 0.4], generator=generator)
     with stage("load and run the multilingual text encoder"):
         pipeline.encode_prompt([""])
     with stage("load UNet and MoVQ"):
-        for part in pipeline.parts_of_image:
+        for part in (*pipeline.parts_of_denoising, *pipeline.parts_of_decoding):
             part.get()
     with stage(f"{arguments.steps} guided decoder steps and one decoding"):
         run_decoder(pipeline, embeds, negative, arguments.size, arguments.steps, generator)
