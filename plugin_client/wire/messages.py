@@ -289,9 +289,9 @@ class Released:
 class ModelInfo:
     name: str
     source: str  # folder or hub id
-    hash: str  # fingerprint of the weights; "" until loaded
-    loaded: bool
-    note: str = ""  # a plain word about it, e.g. that its weights are random
+    hash: str  # fingerprint of the weights; "" until their files were found
+    loaded: bool  # whether the weights that denoise are in memory now
+    note: str = ""  # a plain word about it, e.g. why it cannot be loaded
 
 
 @dataclass(frozen=True)
