@@ -14,7 +14,7 @@ from plugin_client.wire.errors import ProtocolError
 from plugin_client.wire.limits import MAX_MESSAGE_BYTES
 from plugin_client.wire.messages import Blend, EmbedsItem, Picture
 
-MIN_RELATIVE_SUM = 1e-6  # of the weights that are normalised, beside the largest of them; the model side's rule too
+MIN_RELATIVE_SUM = 1e-6  # of weights, beside the largest of them: below it they add up to 0, but for rounding
 
 
 def check_picture(picture: Picture, where: str) -> None:
@@ -48,11 +48,11 @@ def check_blend(blend: Blend, where: str) -> None:
 
 
 def _check_sum(blend: Blend, weights: list[float], where: str) -> None:
-    total = sum(weights)
+    total, least = sum(weights), MIN_RELATIVE_SUM * max(map(abs, weights))
     if blend.normalise:  # whatever the sum is, it becomes 1
-        if abs(total) < MIN_RELATIVE_SUM * max(map(abs, weights)):
+        if abs(total) < least:
             raise ProtocolError(f"{where}.items have weights that sum to 0, or nearly, which cannot be normalised")
-    elif blend.blending == "spherical" and total <= 0:
+    elif blend.blending == "spherical" and total < least:
         raise ProtocolError(
             f"{where}.items have weights that sum to {total:g}: spherical blending needs a positive sum, "
             "so raise a weight, normalise them, or blend linearly"
