@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from plugin_client.arguments import GivenItem, parser
 from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
 from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
-from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, ProtocolError, UsageError
+from plugin_client.wire.errors import DaemonNotRunning, JobFailed, KandinskyError, ProtocolError, Refused, UsageError
 from plugin_client.wire.messages import Blend, Item, JobInfo, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
 
@@ -51,16 +52,16 @@ def generate(arguments: argparse.Namespace) -> None:
     grids = [arguments.grid] if arguments.grid else []
     _check_folders(*outputs, *grids)
     blend = make_blend(_items(arguments), **settings)
-    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
+    with _client_offering(blend.model, arguments) as client:
         _say(arguments, f"seed {blend.seed}")
         job = client.submit_blend(blend)
         result = _follow_or_cancel(job, arguments)
-        with _keeping(job):
-            _write_pictures(outputs, result)
-            for grid in grids:
+        _write_pictures(job, outputs, result)
+        for grid in grids:
+            with _keeping(job, grid):
                 pictures.write_grid(grid, result.pictures)
-                print(grid)
         job.release()
+    _tell(*outputs, *grids)
 
 
 def again(arguments: argparse.Namespace) -> None:
@@ -68,18 +69,17 @@ def again(arguments: argparse.Namespace) -> None:
     source: Path = arguments.picture
     output = arguments.output or source.with_name(f"{source.stem}-again.png")
     _check_folders(output)
-    original = pictures.read_recipe(source)
+    original, before = pictures.read_recipe(source), source.read_bytes()
     blend = _changed(_recorded(original, source), arguments)
-    with _client_with_model(blend, source, arguments) as client:
-        job = client.submit_blend(_with_known_model(blend, client))
+    with _client_for_recipe(blend, source, arguments) as client:
+        job = client.submit_blend(_with_model_here(blend, client))
         result = _follow_or_cancel(job, arguments)
         recipe = with_provenance(result.recipes[0], original)
-        before = source.read_bytes()
-        with _keeping(job):
+        with _keeping(job, output):
             pictures.write_png(output, result.pictures[0], recipe)
-        print(output)
-        _say(arguments, _comparison(before, output, original, recipe))
         job.release()
+    _tell(output)
+    _say(arguments, _comparison(before, output, original, recipe))
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -88,9 +88,10 @@ def fetch(arguments: argparse.Namespace) -> None:
     with Client(arguments.endpoint) as client:
         job = client.job(_full_id(client, arguments.job))
         result = _follow(job, arguments)
-        with _keeping(job):
-            _write_pictures(_numbered(arguments.output, len(result.pictures)), result)
+        outputs = _numbered(arguments.output, len(result.pictures))
+        _write_pictures(job, outputs, result)
         job.release()
+    _tell(*outputs)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -132,25 +133,53 @@ def _changed(blend: Blend, arguments: argparse.Namespace) -> Blend:
     return replace(blend, **settings)
 
 
-def _client_with_model(blend: Blend, source: Path, arguments: argparse.Namespace) -> Client:
-    """A client of the daemon that runs, or of one that is started with the recorded model."""
-    if not blend.model.endswith("/"):
-        return launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model]))
+@contextmanager
+def _client_offering(model: str, arguments: argparse.Namespace) -> Iterator[Client]:
+    """A client of the daemon that runs, or of one that is started to offer `model`.
+
+    A daemon that was started for a model that cannot be loaded does not stay: it would refuse every other name.
+    """
+    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([model])) as client:
+        try:
+            yield client
+        except JobFailed as exc:
+            if exc.code == "load-failed":
+                launch.stop_if_started_here(client, arguments.endpoint)
+            raise
+        except Refused as exc:
+            if exc.code == "unknown-model":
+                raise Refused(exc.code, f"{exc}, or run `kandinsky-blend stop` and ask again") from exc
+            raise
+
+
+def _client_for_recipe(
+    blend: Blend, source: Path, arguments: argparse.Namespace
+) -> AbstractContextManager[Client, bool | None]:
+    """A client to make a picture again with. A file that anybody may have made chooses no model to be downloaded."""
+    if "model" in vars(arguments) or blend.model in ("", launch.DEFAULT_MODEL):
+        return _client_offering(blend.model, arguments)
     try:
         return Client(arguments.endpoint)
     except DaemonNotRunning as exc:
-        # A recipe does not tell where on its maker's machine a folder was.
+        wanted = "FOLDER" if blend.model.endswith("/") else "NAME"
         raise UsageError(
-            f"{source} was made with a model in a folder called {blend.model[:-1]}, and no daemon runs: "
-            "say where the folder is with --model FOLDER"
+            f"{source} was made with the model {blend.model!r}, and no daemon runs: start one that offers it, "
+            f"or give --model {wanted}"
         ) from exc
 
 
-def _with_known_model(blend: Blend, client: Client) -> Blend:
-    """The same weights may have another name here: ask for the default model then, whose hash the daemon checks."""
-    if blend.model_hash and blend.model not in {model.name for model in client.models()}:
-        return replace(blend, model="")
-    return blend
+def _with_model_here(blend: Blend, client: Client) -> Blend:
+    """The blend of a recipe with its model's name here: the same weights, else the same name, else a folder of that
+    name, else the default. The daemon checks the hash of whichever it is."""
+    if not blend.model_hash:
+        return blend
+    offered = client.models()
+    candidates = [
+        *(model.name for model in offered if model.hash == blend.model_hash),
+        *(model.name for model in offered if model.name == blend.model),
+        *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
+    ]
+    return replace(blend, model=next(iter(candidates), ""))
 
 
 def _comparison(before: bytes, output: Path, original: dict[str, Any], recipe: dict[str, Any]) -> str:
@@ -188,21 +217,21 @@ def _follow(job: Job, arguments: argparse.Namespace) -> BlendResult:
 
 
 @contextmanager
-def _keeping(job: Job) -> Iterator[None]:
-    """While files are written: the daemon keeps the pictures, so a full disk loses nothing."""
+def _keeping(job: Job, output: Path) -> Iterator[None]:
+    """While a file is written: the daemon keeps the pictures, so a full disk loses nothing."""
     try:
         yield
     except OSError as exc:
         raise KandinskyError(
-            f"{exc.filename} cannot be written: {exc.strerror}; the daemon keeps the pictures, so free some space "
+            f"{output} cannot be written: {exc.strerror or exc}; the daemon keeps the pictures, so free some space "
             f"or choose another place, and run: kandinsky-blend fetch {job.id[:8]} -o FILE.png"
         ) from exc
 
 
-def _write_pictures(outputs: Sequence[Path], result: BlendResult) -> None:
+def _write_pictures(job: Job, outputs: Sequence[Path], result: BlendResult) -> None:
     for output, picture, recipe in zip(outputs, result.pictures, result.recipes, strict=True):
-        pictures.write_png(output, picture, recipe)
-        print(output)
+        with _keeping(job, output):
+            pictures.write_png(output, picture, recipe)
 
 
 def _numbered(output: Path, count: int) -> list[Path]:
@@ -221,6 +250,16 @@ def _check_folders(*outputs: Path) -> None:
             raise UsageError(f"{output} cannot be written: it is a folder")
 
 
+def _tell(*lines: object) -> None:
+    """Print what was asked for, at once: so that what becomes of stdout is known while something can be said of it."""
+    try:
+        print(*lines, sep="\n", flush=True)
+    except OSError as exc:
+        # What could not be written waits in a buffer, and Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise KandinskyError(f"standard output cannot be written: {exc.strerror}") from exc
+
+
 def _say(arguments: argparse.Namespace, text: str) -> None:
     if not arguments.quiet:
         print(text, file=sys.stderr)
@@ -235,10 +274,11 @@ def status(arguments: argparse.Namespace) -> None:
         pong, jobs = client.ping(), client.jobs()
     hardware = f", {pong.precision} on {pong.device}" if pong.device else ""
     memory = f", {size(pong.memory)} of memory" if pong.memory else ""
-    print(f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}")
-    print(f"up {duration(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting")
+    lines = [f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}"]
+    lines += [f"up {duration(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting"]
     if jobs:
-        print(f"\n{table(('JOB', 'STATE', 'STEP', 'TIME', 'LEFT', 'WHAT'), map(_row, jobs))}")
+        lines += ["", table(("JOB", "STATE", "STEP", "TIME", "LEFT", "WHAT"), map(_row, jobs))]
+    _tell(*lines)
 
 
 def _row(job: JobInfo) -> tuple[str, ...]:
@@ -252,7 +292,7 @@ def cancel(arguments: argparse.Namespace) -> None:
     """Cancel a job. One that is over stays as it is."""
     with Client(arguments.endpoint) as client:
         info = client.job(_full_id(client, arguments.job)).cancel()
-    print(f"job {info.job[:8]} is {info.state}")
+    _tell(f"job {info.job[:8]} is {info.state}")
 
 
 def _full_id(client: Client, beginning: str) -> str:
@@ -269,7 +309,7 @@ def models(arguments: argparse.Namespace) -> None:
     with Client(arguments.endpoint) as client:
         offered = client.models()
     rows = [(model.name, "yes" if model.loaded else "no", model.hash[:12] or "-", model.note) for model in offered]
-    print(table(("MODEL", "LOADED", "HASH", "NOTE"), rows))
+    _tell(table(("MODEL", "LOADED", "HASH", "NOTE"), rows))
 
 
 def start(arguments: argparse.Namespace) -> None:
@@ -280,13 +320,13 @@ def start(arguments: argparse.Namespace) -> None:
             given += [f"--{name}", value]
     with launch.start(arguments.endpoint, given) as client:
         pid = client.ping().pid
-    print(f"daemon started, process {pid}; its log is {launch.log_file(parse_endpoint(arguments.endpoint))}")
+    _tell(f"daemon started, process {pid}; its log is {launch.log_file(parse_endpoint(arguments.endpoint))}")
 
 
 def stop(arguments: argparse.Namespace) -> None:
     """Cancel what runs and stop the daemon."""
     ended = launch.stop(arguments.endpoint)
-    print("daemon stopped" if ended else "the daemon stops when the step that it computes is done")
+    _tell("daemon stopped" if ended else "the daemon stops when the step that it computes is done")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

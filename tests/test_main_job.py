@@ -185,8 +185,10 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, tiny_checkpoint: Pat
     shell.home.mkdir(mode=0o700)
     try:
         failed = shell.run("generate", *ITEMS, *QUICK, "--model", str(shell.model), "-o", "out.png")
+        left = shell.run("status")
     finally:
         shell.run("stop")
     assert failed.returncode == 1
     assert "no-such-model" in failed.stderr
     assert failed.stderr.count("\n") <= 2
+    assert "no daemon" in left.stderr  # that offers only what is not there
