@@ -160,6 +160,7 @@ def test_weights_that_sum_to_nothing_cannot_be_normalised() -> None:
         ((1000.0, -999.9995), True, "cannot be normalised"),
         ((1.0, -1.0), False, "spherical blending needs a positive sum"),
         ((0.5, -1.0), False, "sum to -0.5"),
+        ((1.0, -1.0 + 1e-7), False, "sum to 1e-07"),
     ],
 )
 def test_a_spherical_blend_without_a_fitting_sum_is_refused(
