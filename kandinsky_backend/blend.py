@@ -22,6 +22,7 @@ from kandinsky_backend import mixing
 from kandinsky_backend.cache import EmbedsCache
 from kandinsky_backend.images import Fit, crop_centre, fit_square, to_pil
 from kandinsky_backend.mixing import Array, BlendError, Blending
+from kandinsky_backend.pipeline_base import shortened
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.residency import Resident
 from kandinsky_backend.sampling import Steps, TextConditioning, initial_latents, is_guided
@@ -192,7 +193,9 @@ class Blender:
     def _notices(self, request: Request) -> Iterator[Notice]:
         for text in dict.fromkeys(_texts(request)):
             if cut := self.prior.truncated_text(text):
-                yield Notice(f"the prompt {_short(text)} is longer than the model reads; this was left out: {cut!r}")
+                yield Notice(
+                    f"the prompt {shortened(text, 40)} is longer than the model reads; this was left out: {cut!r}"
+                )
         if cut := self.decoder.truncated_text(request.decoder_prompt):
             yield Notice(f"the decoder prompt is longer than the model reads; this was left out: {cut!r}")
 
@@ -400,10 +403,6 @@ def _small(latents: Array) -> Array:
     rows, columns = height // block, width // block
     whole = latents[:, :, : rows * block, : columns * block]
     return whole.reshape(1, channels, rows, block, columns, block).mean(axis=(3, 5))
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _describe(item: Item, embeds: Array) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from kandinsky_backend.models import movq, unet, xlm_roberta
 from kandinsky_backend.pipeline_base import (
     ModelFiles,
     Pipeline,
+    PipelineOutput,
     Prompt,
     check_as_many,
     check_at_least_1,
@@ -29,7 +31,8 @@ from kandinsky_backend.sampling import Array, Step, Steps, TextConditioning, den
 from kandinsky_backend.schedulers import RandomGenerator, Scheduler
 
 
-class ImagePipelineOutput(NamedTuple):
+@dataclass(frozen=True)
+class ImagePipelineOutput(PipelineOutput):
     """The pictures, of the output type that was asked for."""
 
     images: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from kandinsky_backend.models import clip, prior
 from kandinsky_backend.pipeline_base import (
     ModelFiles,
     Pipeline,
+    PipelineOutput,
     Prompt,
     check_as_many,
     check_at_least_1,
@@ -32,7 +33,8 @@ from kandinsky_backend.sampling import Array, Steps, TextConditioning, denoise, 
 from kandinsky_backend.schedulers import RandomGenerator, Scheduler, draw_noise
 
 
-class KandinskyPriorPipelineOutput(NamedTuple):
+@dataclass(frozen=True)
+class KandinskyPriorPipelineOutput(PipelineOutput):
     """Image embeddings (N, D), and those to lead away from (N, D)."""
 
     image_embeds: Any
@@ -96,7 +98,7 @@ class KandinskyPriorPipeline(Pipeline):
         guidance_scale: float = 4.0,
         output_type: str = "ms",
         return_dict: bool = False,
-    ) -> KandinskyPriorPipelineOutput | tuple[Any, Any]:
+    ) -> KandinskyPriorPipelineOutput | tuple[Any, ...]:
         """Image embeddings of prompts.
 
         Args:
@@ -124,7 +126,7 @@ class KandinskyPriorPipeline(Pipeline):
         embeds = self._embed(prompts, negatives, run)
         both = (embeds, self.zero_embeds(len(embeds))) if negatives is None else np.split(embeds, 2)
         result = KandinskyPriorPipelineOutput(*(_output(part, output_type) for part in both))
-        return result if return_dict else tuple(result)
+        return result if return_dict else result.to_tuple()
 
     def interpolate(
         self,

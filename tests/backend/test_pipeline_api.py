@@ -14,6 +14,8 @@ import pytest
 from mindspore import Tensor
 from PIL import Image
 
+import kandinsky_backend
+from kandinsky_backend import device
 from kandinsky_backend.checkpoint import CheckpointError
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.residency import Residency
@@ -128,6 +130,8 @@ def test_a_long_prompt_is_logged_and_runs(prior: KandinskyPriorPipeline, caplog:
         conditioning = prior.encode_prompt([LONG_PROMPT, "a cat"])
     assert "only 77 tokens" in caplog.text
     assert "Dog Bird Fish" in caplog.text
+    prior.encode_prompt(["cat\n" * 2000])
+    assert all("\n" not in message and len(message) < 400 for message in caplog.messages)
     assert conditioning.attention_mask.sum(axis=1).tolist() == [77, 4]
 
 
@@ -219,7 +223,7 @@ def test_results_are_tuples_and_named_on_request(
     assert isinstance(plain[0], np.ndarray)
     named = prior("a cat", num_inference_steps=STEPS, return_dict=True)
     assert isinstance(named.image_embeds, Tensor)
-    assert named[1] is named.negative_image_embeds
+    assert named[1] is named["negative_image_embeds"] is named.to_tuple()[1] is named.negative_image_embeds
     result = decoder("", embeds(1, width), embeds(1, width), None, 64, 64, 1, return_dict=True)
     assert isinstance(result.images[0], Image.Image)
 
@@ -306,14 +310,34 @@ def test_float16_is_accepted_where_the_device_computes_in_float32(tiny_checkpoin
     assert pipeline.zero_embeds(2).shape == (2, pipeline.embedding_dim)
 
 
+def test_computing_in_another_precision_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    device._warn_once.cache_clear()
+    for _ in range(3):
+        assert device.compute_dtype(ms.float16) == ms.float32
+    assert caplog.messages == ["float16 was asked for; the CPU computes in float32"]
+
+
 def test_a_scheduler_can_be_given_at_load(tiny_checkpoint: Path) -> None:
     scheduler = DDPMScheduler(variance_type="learned_range")
     pipeline = KandinskyPipeline.from_pretrained(tiny_checkpoint / "decoder", scheduler=scheduler)
     assert pipeline.scheduler is scheduler
 
 
+def test_a_scheduler_is_read_from_a_folder_beside_the_pipelines_own(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_checkpoint / "decoder", tmp_path / "decoder")
+    (folder / "ddpm_scheduler").mkdir()
+    (folder / "ddpm_scheduler" / "scheduler_config.json").write_text(
+        '{"_class_name": "DDPMScheduler", "beta_end": 0.5}'
+    )
+    scheduler = kandinsky_backend.DDPMScheduler.from_pretrained(folder, subfolder="ddpm_scheduler")
+    assert (type(scheduler), scheduler.config.beta_end) == (DDPMScheduler, 0.5)
+    assert type(KandinskyPipeline.from_pretrained(folder).scheduler) is DDIMScheduler
+    with pytest.raises(CheckpointError, match=r"has no nothing/scheduler_config\.json"):
+        DDPMScheduler.from_pretrained(folder, subfolder="nothing")
+
+
 def test_an_unknown_argument_at_load_is_named(tiny_checkpoint: Path) -> None:
-    with pytest.raises(TypeError, match="KandinskyPipeline has no component 'torch_dtype': it has text_encoder"):
+    with pytest.raises(TypeError, match=r"no parameter 'torch_dtype': it has mindspore_dtype, .*components text_en"):
         KandinskyPipeline.from_pretrained(tiny_checkpoint / "decoder", torch_dtype="float16")
 
 
