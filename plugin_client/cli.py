@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,33 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from plugin_client import launch, pictures
-from plugin_client.arguments import GivenItem, parser
+from plugin_client.arguments import GivenItem, parse
 from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
 from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, JobFailed, KandinskyError, ProtocolError, Refused, UsageError
 from plugin_client.wire.messages import Blend, Item, JobInfo, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
+from plugin_client.words import changes, in_words, recipe_text
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0, 1 when it failed, 2 when it was used wrongly, 130 after Ctrl-C."""
-    arguments = parser().parse_args(argv)
+    arguments = parse(argv)
     try:
         _COMMANDS[arguments.command](arguments)
     except UsageError as exc:
-        return _complain(exc, MISUSED)
+        return _complain(in_words(exc), MISUSED)
     except KandinskyError as exc:
-        return _complain(exc, FAILED)
+        return _complain(str(exc), FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
 
 
-def _complain(error: KandinskyError, code: int) -> int:
-    print(f"kandinsky-blend: {error}", file=sys.stderr)
+def _complain(sentence: str, code: int) -> int:
+    print(f"kandinsky-blend: {sentence}", file=sys.stderr)
     return code
 
 
@@ -51,6 +53,7 @@ def generate(arguments: argparse.Namespace) -> None:
     outputs = _numbered(arguments.output, settings.get("count", 1))
     grids = [arguments.grid] if arguments.grid else []
     _check_folders(*outputs, *grids)
+    _check_losses(arguments, outputs, grids)
     blend = make_blend(_items(arguments), **settings)
     with _client_offering(blend.model, arguments) as client:
         _say(arguments, f"seed {blend.seed}")
@@ -79,7 +82,8 @@ def again(arguments: argparse.Namespace) -> None:
             pictures.write_png(output, result.pictures[0], recipe)
         job.release()
     _tell(output)
-    _say(arguments, _comparison(before, output, original, recipe))
+    same = output.read_bytes() == before
+    _say(arguments, "the same picture, byte for byte" if same else changes(original, recipe, vars(arguments)))
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -94,13 +98,24 @@ def fetch(arguments: argparse.Namespace) -> None:
     _tell(*outputs)
 
 
+def show(arguments: argparse.Namespace) -> None:
+    """Show the recipe in a picture's file."""
+    recipe = pictures.read_recipe(arguments.picture)
+    _tell(json.dumps(recipe, indent=2) if arguments.json else recipe_text(recipe, _recorded(recipe, arguments.picture)))
+
+
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The given settings of a blend."""
     return {name: value for name, value in vars(arguments).items() if name in SETTINGS or name == "size"}
 
 
-def _items(arguments: argparse.Namespace) -> list[Item]:
+def _given(arguments: argparse.Namespace) -> list[GivenItem]:
     given: list[GivenItem] = getattr(arguments, "items", [])
+    return given
+
+
+def _items(arguments: argparse.Namespace) -> list[Item]:
+    given = _given(arguments)
     if not given:
         raise UsageError("there is nothing to blend: give at least one --prompt TEXT WEIGHT or --image FILE WEIGHT")
     backdrop = pictures.colour(arguments.backdrop)
@@ -116,7 +131,7 @@ def _recorded(recipe: dict[str, Any], source: Path) -> Blend:
     try:
         return blend_from_recipe(recipe)
     except ProtocolError as exc:
-        raise UsageError(f"{source} cannot be made again: {exc}") from exc
+        raise UsageError(f"{source} cannot be made again: {in_words(exc)}") from exc
 
 
 def _changed(blend: Blend, arguments: argparse.Namespace) -> Blend:
@@ -182,13 +197,6 @@ def _with_model_here(blend: Blend, client: Client) -> Blend:
     return replace(blend, model=next(iter(candidates), ""))
 
 
-def _comparison(before: bytes, output: Path, original: dict[str, Any], recipe: dict[str, Any]) -> str:
-    if output.read_bytes() == before:
-        return "the same picture, byte for byte"
-    differing = sorted(key for key in original.keys() | recipe.keys() if original.get(key) != recipe.get(key))
-    return f"another picture: its recipe differs in {', '.join(differing) or 'nothing, but its pixels do'}"
-
-
 # --- following a job ---------------------------------------------------------------------------------------------
 
 
@@ -248,6 +256,17 @@ def _check_folders(*outputs: Path) -> None:
             raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
         if output.is_dir():
             raise UsageError(f"{output} cannot be written: it is a folder")
+
+
+def _check_losses(arguments: argparse.Namespace, outputs: Sequence[Path], grids: Sequence[Path]) -> None:
+    """Refuse to write over a given picture, and a sheet over a new one."""
+    given = {Path(source).resolve() for kind, source, _ in _given(arguments) if kind == "image"}
+    for output in (*outputs, *grids):
+        if output.resolve() in given:
+            raise UsageError(f"{output} is one of the given pictures, which would be lost: write to another file")
+    for grid in grids:
+        if grid.resolve() in {output.resolve() for output in outputs}:
+            raise UsageError(f"{grid} is a picture of its own already: give --grid another file")
 
 
 def _tell(*lines: object) -> None:
@@ -330,5 +349,5 @@ def stop(arguments: argparse.Namespace) -> None:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    command.__name__: command for command in (generate, again, fetch, status, cancel, models, start, stop)
+    command.__name__: command for command in (generate, again, show, fetch, status, cancel, models, start, stop)
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,8 +41,13 @@ def picture_item(source: str | Path | Image.Image, weight: float, **settings: An
         image = open_picture(source)
     except PictureError as exc:
         raise UsageError(str(exc)) from exc
-    label = "" if isinstance(source, Image.Image) else Path(source).name[:MAX_NAME_CHARS]
+    label = "" if isinstance(source, Image.Image) else _label(Path(source).name)
     return PictureItem(from_image(image), weight, **{"label": label, **settings})
+
+
+def _label(name: str) -> str:
+    """A file's name as the protocol carries it, whatever bytes are in it."""
+    return os.fsencode(name).decode("utf-8", "replace")[:MAX_NAME_CHARS]
 
 
 def _refuse_heic(source: str | Path | Image.Image) -> None:

@@ -52,7 +52,7 @@ def test_again_over_the_file_itself_is_the_same_file(script: Script, made: Path)
 
 def test_again_with_changes_says_what_differs(script: Script, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("again out-2.png --weights 0 1 --seed 8 --steps 3 --guidance 2 --size 16x16 -o new.png") == 0
-    assert "another picture: its recipe differs in guidance, items, seed, steps, width" in capsys.readouterr().err
+    assert "changed: weights, size, steps, guidance, seed\n" in capsys.readouterr().err
     blend = submitted(script)
     assert [item.weight for item in blend.items] == [0.0, 1.0]
     assert (blend.seed, blend.steps, blend.guidance, blend.width, blend.height) == (8, 3, 2.0, 16, 16)

@@ -114,7 +114,7 @@ def test_a_terminal_shows_one_line_that_vanishes(script: Script, monkeypatch: py
 USAGE = [
     ("generate -o out.png", "nothing to blend: give at least one --prompt TEXT WEIGHT or --image FILE WEIGHT"),
     ("generate --prompt cat 1", "the following arguments are required: -o/--output"),
-    ("generate --prompt cat -o out.png", "expected 2 arguments"),
+    ("generate --prompt cat -o out.png", "give a text and a weight"),
     ("generate --prompt cat much -o out.png", "the weight of 'cat': 'much' is no number"),
     ("generate --prompt cat nan -o out.png", "the weight of 'cat': nan is out of range"),
     ("generate --prompt cat 1001 -o out.png", "must be from -1000.0 to 1000.0"),
@@ -125,7 +125,7 @@ USAGE = [
     ("generate --prompt cat 1 -o folder.png", "it is a folder"),
     ("generate --prompt cat 1 -o out.png --grid nowhere/sheet.png", "there is no folder nowhere"),
     ("generate --prompt cat 1 -o out.png --size 768", "'768' is no size: write WIDTHxHEIGHT"),
-    ("generate --prompt cat 1 -o out.png --size 0x768", "0 is out of range: must be from 16 to 2048"),
+    ("generate --prompt cat 1 -o out.png --size 0x768", "0x768 is out of range: sides are 16 to 2048 px"),
     ("generate --prompt cat 1 -o out.png --size 768x4096", "4096 is out of range"),
     ("generate --prompt cat 1 -o out.png --steps 0", "must be from 1 to 1000"),
     ("generate --prompt cat 1 -o out.png --steps few", "'few' is no whole number"),
