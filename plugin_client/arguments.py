@@ -45,9 +45,9 @@ examples:
     kandinsky-blend status
     kandinsky-blend cancel 1f2e3d4c
 
-The blending is done by a daemon in the background, which keeps the model loaded. generate and again start one when
-none runs; stop ends it. Errors are one sentence on stderr; the exit code is 2 for a mistake in the command, 1 for
-anything else, 130 after Ctrl-C."""
+The blending is done by a daemon in the background, which keeps the model loaded. generate starts one when none runs,
+and so does again for the default model or for one given with --model; stop ends it. Errors are one sentence on stderr;
+the exit code is 2 for a mistake in the command, 1 for anything else, 130 after Ctrl-C."""
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
