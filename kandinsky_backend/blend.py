@@ -162,6 +162,7 @@ class Blender:
         """
         check(request)
         self._check_embeds(request)
+        self._check_steps(request)
         yield from self._notices(request)
         left = self._plan(request)
         for event in self._work(request):
@@ -189,6 +190,12 @@ class Blender:
                     f"the embedding of item {index + 1} has the shape {item.values.shape}, and this model's have "
                     f"({width},): it was made by another model"
                 )
+
+    def _check_steps(self, request: Request) -> None:
+        for name, pipeline in (("prior_steps", self.prior), ("steps", self.decoder)):
+            trained = pipeline.scheduler.config.num_train_timesteps
+            if getattr(request, name) > trained:
+                raise BlendError(f"{name} is {getattr(request, name)}: this model was trained with {trained} steps")
 
     def _notices(self, request: Request) -> Iterator[Notice]:
         for text in dict.fromkeys(_texts(request)):

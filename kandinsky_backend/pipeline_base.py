@@ -17,10 +17,11 @@ from mindspore import Tensor, nn
 from tqdm.auto import tqdm
 
 from kandinsky_backend import device
-from kandinsky_backend.checkpoint import Checkpoint, resolve
+from kandinsky_backend.checkpoint import Checkpoint, CheckpointBroken, resolve
 from kandinsky_backend.residency import Residency, Resident
 from kandinsky_backend.sampling import Array, Step, Steps, TextConditioning, finish, is_guided
 from kandinsky_backend.schedulers import SCHEDULERS, Scheduler
+from kandinsky_backend.weights import WeightsError
 
 log = logging.getLogger(__name__)
 
@@ -246,8 +247,13 @@ def _part(checkpoint: Checkpoint, name: str, files: ModelFiles, dtype: ms.Type, 
 
     def load() -> nn.Cell:
         weights = checkpoint.weights(name, dtype, files.ignore, files.renames)
-        model = files.model(config, weights)
-        weights.finish()
+        try:
+            model = files.model(config, weights)
+            weights.finish()
+        except WeightsError:
+            raise
+        except ValueError as exc:  # sizes of the config that do not go together
+            raise CheckpointBroken(f"{checkpoint.source}, {name}: {exc}") from exc
         return model
 
     return Part(config, residency.add(f"{checkpoint.source}: {name}", checkpoint.bytes_of(name, dtype), load))

@@ -281,6 +281,8 @@ def test_the_cut_end_of_a_long_prompt_is_told(blender):
         ({"items": (Embeds(np.zeros(5, np.float32), 1.0),)}, r"item 1 has the shape \(5,\)"),
         ({"width": 0}, "width is 0"),
         ({"steps": 0}, "steps is 0"),
+        ({"steps": 1001}, "steps is 1001"),
+        ({"prior_steps": 1001}, "prior_steps is 1001"),
         ({"count": 0}, "count is 0"),
         ({"seed": -1}, "seed is -1"),
     ],

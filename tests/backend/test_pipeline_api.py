@@ -16,7 +16,7 @@ from PIL import Image
 
 import kandinsky_backend
 from kandinsky_backend import device
-from kandinsky_backend.checkpoint import CheckpointError
+from kandinsky_backend.checkpoint import CheckpointBroken, CheckpointError
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.residency import Residency
 from kandinsky_backend.sampling import Step, TextConditioning
@@ -446,3 +446,15 @@ def test_embeddings_that_do_not_fit_are_named(decoder: KandinskyPipeline, width:
         decoder("", embeds(1, 7), embeds(1, 7))
     with pytest.raises(ValueError, match=rf"negative_image_embeds have the shape \(2, {width}\), image_embeds"):
         decoder("", embeds(1, width), embeds(2, width))
+
+
+def test_sizes_of_a_config_that_do_not_go_together_are_named_when_the_model_is_read(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "decoder"
+    shutil.copytree(tiny_checkpoint / "decoder", folder)
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"norm_num_groups": 7}))
+    pipeline = KandinskyPipeline.from_pretrained(folder)
+    with pytest.raises(CheckpointBroken, match=r"decoder, unet: .*7 groups"):
+        _ = pipeline.unet
