@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from plugin_client.transport import Transport, ZmqTransport
+from plugin_client.transport import Transport
 from plugin_client.wire import codec
 from plugin_client.wire.endpoint import parse_endpoint, read_connection
 from plugin_client.wire.errors import (
@@ -119,7 +119,7 @@ class Client:
         self, endpoint: str | None = None, transport: Transport | None = None, timeout: float = TIMEOUT
     ) -> None:
         self.timeout = timeout
-        self._transport = transport or ZmqTransport(read_connection(parse_endpoint(endpoint)))
+        self._transport = transport or _connect(endpoint)
         self._jobs: dict[int, Job] = {}  # by the id of the request under which the daemon tells of them
         self._ids = itertools.count(1)
         self._awaited: int | None = None
@@ -336,6 +336,12 @@ def make_blend(
     blend = Blend(tuple(_item(item) for item in items), seed=drawn, **settings)
     _check(blend)
     return blend
+
+
+def _connect(endpoint: str | None) -> Transport:
+    from plugin_client.zmq_transport import ZmqTransport  # an editor without pyzmq brings a transport of its own
+
+    return ZmqTransport(read_connection(parse_endpoint(endpoint)))
 
 
 def is_picture_name(text: str) -> bool:

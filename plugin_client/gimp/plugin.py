@@ -1,0 +1,64 @@
+"""What GIMP calls: the list of procedures, their making, and each run with its errors told in one sentence."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+from gi.repository import Gegl, Gimp, GLib, GObject
+
+from plugin_client.gimp import procedures
+from plugin_client.gimp.arguments import Argument, Value
+from plugin_client.gimp.commands import Call
+from plugin_client.gimp.procedures import Definition
+from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
+
+Status = Gimp.PDBStatusType
+
+
+class KandinskyBlend(Gimp.PlugIn):
+    def do_query_procedures(self) -> list[str]:
+        return list(procedures.PROCEDURES)
+
+    def do_set_i18n(self, name: str) -> bool:
+        return False
+
+    def do_create_procedure(self, name: str) -> Gimp.Procedure:
+        return procedures.create(self, name, run)
+
+
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image | None,
+    drawables: Sequence[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    definition: Definition,
+) -> Gimp.ValueArray:
+    """Run a procedure, and tell GIMP how it ended."""
+    Gegl.init(None)
+    values = {argument.name: _value(config, argument) for argument in definition.arguments}
+    try:
+        return _success(definition.run(Call(image, drawables, values)))
+    except JobCancelled:
+        return procedure.new_return_values(Status.CANCEL, None)
+    except UsageError as exc:
+        return _failure(procedure, Status.CALLING_ERROR, str(exc))
+    except KandinskyError as exc:
+        return _failure(procedure, Status.EXECUTION_ERROR, str(exc))
+    except Exception as exc:  # noqa: BLE001 - GIMP would show an empty window, and the reason nowhere
+        traceback.print_exc()
+        return _failure(procedure, Status.EXECUTION_ERROR, f"Kandinsky Blend failed: {type(exc).__name__}: {exc}")
+
+
+def _value(config: Gimp.ProcedureConfig, argument: Argument) -> Value:
+    value = config.get_property(argument.name)
+    return argument.default if value is None else value  # GIMP makes None of ""
+
+
+def _success(layer: Gimp.Layer) -> Gimp.ValueArray:
+    return Gimp.ValueArray.new_from_values([GObject.Value(Status, Status.SUCCESS), GObject.Value(Gimp.Layer, layer)])
+
+
+def _failure(procedure: Gimp.Procedure, status: Gimp.PDBStatusType, message: str) -> Gimp.ValueArray:
+    return procedure.new_return_values(status, GLib.Error(message))
