@@ -46,6 +46,7 @@ RULES = {
     # that need Pillow and numpy and not MindSpore.
     "plugin_client.pictures": may_import("plugin_client.wire kandinsky_backend.images kandinsky_backend.utils", "PIL"),
     "plugin_client.gimp": may_import("plugin_client", "gi"),
+    "plugin_client.gimp.connection": may_import("plugin_client", "zmq"),  # to see whether it can be
     "daemon": may_import("daemon plugin_client.wire", "zmq"),
     "daemon.engine": may_import("daemon plugin_client.wire kandinsky_backend", "numpy PIL"),
     "kandinsky_backend": may_import(

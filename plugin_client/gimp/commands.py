@@ -13,7 +13,7 @@ from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, c
 from plugin_client.gimp.connection import connect
 from plugin_client.gimp.insert import insert, recipe_of
 from plugin_client.gimp.pixels import target
-from plugin_client.gimp.placing import TRAINED_SIDE, Area
+from plugin_client.gimp.placing import NEW_IMAGE
 from plugin_client.gimp.running import items_of, place_of, wait_for_result
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Progress, TextItem
@@ -30,7 +30,7 @@ class Call:
 
 
 def blend_layers_and_prompts(call: Call) -> Gimp.Layer:
-    image = _image(call)
+    image = image_of(call)
     place = place_of(image, conversion_of(call.values))
     items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
     blend = blend_of(items, call.values, target(image))
@@ -41,22 +41,21 @@ def text_to_image(call: Call) -> Gimp.Layer:
     prompt = str(call.values[PROMPT.name])
     if not prompt.strip():
         raise UsageError("prompt is empty: say what the picture is of")
-    square = Area(0, 0, TRAINED_SIDE, TRAINED_SIDE)
-    return insert(_make(blend_of((TextItem(prompt, 1.0),), call.values, square)), None)
+    return insert(_make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE)), None)
 
 
 def variations(call: Call) -> Gimp.Layer:
-    image = _image(call)
+    image = image_of(call)
     place = place_of(image, conversion_of(call.values))
-    layer = _one_layer(call)
+    layer = one_layer(call)
     items = items_of(image, [ingredients.LayerIngredient(layer.get_tattoo(), 1.0)])
     return insert(_make(blend_of(items, call.values, target(image))), place)
 
 
 def again(call: Call) -> Gimp.Layer:
-    image = _image(call)
+    image = image_of(call)
     place = place_of(image, conversion_of(call.values))
-    recipe = recipe_of(_one_layer(call))
+    recipe = recipe_of(one_layer(call))
     result = _make(blend_from_recipe(recipe))
     recipes = [with_provenance(made, recipe) for made in result.recipes]
     return insert(BlendResult(result.pictures, recipes, result.warnings), place)
@@ -73,13 +72,13 @@ def _show(progress: Progress) -> None:
         Gimp.progress_update(progress.step / progress.steps)
 
 
-def _image(call: Call) -> Gimp.Image:
+def image_of(call: Call) -> Gimp.Image:
     if call.image is None:
         raise UsageError("no image is open")
     return call.image
 
 
-def _one_layer(call: Call) -> Gimp.Layer:
+def one_layer(call: Call) -> Gimp.Layer:
     layers = [drawable for drawable in call.drawables if drawable.is_layer()]
     if len(layers) != 1:
         raise UsageError(f"{len(layers)} layers are selected: select one")

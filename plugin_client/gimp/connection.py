@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from plugin_client.bridge_transport import BridgeTransport
@@ -58,28 +57,36 @@ def connect() -> Client:
     Raises:
         DaemonNotRunning: none runs, and none can be started from here; the text has the line that does.
     """
-    installation = Installation.read()
     try:
-        return _client(installation)
+        return connect_to_running()
     except DaemonNotRunning:
-        _start(installation)
-    return _client(installation)
+        _start(Installation.read())
+    return connect_to_running()
+
+
+def connect_to_running() -> Client:
+    """A client of this user's daemon.
+
+    Raises:
+        DaemonNotRunning: none runs.
+    """
+    if transport_name() == "direct":
+        return Client()
+    return Client(transport=BridgeTransport(Installation.read().bridge, clean_environment()))
 
 
 def transport_name() -> str:
-    """ "direct" or "bridge"."""
-    return "direct" if find_spec("zmq") else "bridge"
+    """ "direct" or "bridge". A pyzmq that is there and does not work in this Python counts as none."""
+    try:
+        import zmq  # noqa: F401 - to see whether it can be
+    except ImportError:
+        return "bridge"
+    return "direct"
 
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without what GIMP put there for its own libraries."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-
-
-def _client(installation: Installation) -> Client:
-    if transport_name() == "direct":
-        return Client()
-    return Client(transport=BridgeTransport(installation.bridge, clean_environment()))
 
 
 def _start(installation: Installation) -> None:

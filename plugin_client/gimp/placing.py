@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from plugin_client.wire.limits import MAX_SIDE, MIN_SIDE
-from plugin_client.wire.messages import Picture
+from plugin_client.wire.messages import Fit, Picture
 
 TRAINED_SIDE = (
     768  # the model was trained on squares of this side: many more pixels repeat things, many fewer lose them
@@ -32,6 +32,9 @@ class Area:
         return Area(x, y, right - x, bottom - y) if right > x and bottom > y else None
 
 
+NEW_IMAGE = Area(0, 0, TRAINED_SIDE, TRAINED_SIDE)
+
+
 def made_size(area: Area, width: int, height: int) -> tuple[int, int]:
     """What the model is asked for: `width` and `height` where they are given, and 0 is the shape of `area`.
 
@@ -50,6 +53,14 @@ def made_size(area: Area, width: int, height: int) -> tuple[int, int]:
 def read_scale(area: Area) -> float:
     """By how much a layer is shrunk when it is read; 1 keeps it."""
     return min(1.0, MAX_READ_SIDE / max(area.width, area.height))
+
+
+def square_seen(width: int, height: int, fit: Fit) -> Area:
+    """What the model sees of a picture, as an area of it: for "pad" a square that is larger than the picture."""
+    if fit == "stretch":
+        return Area(0, 0, width, height)
+    side = min(width, height) if fit == "crop" else max(width, height)
+    return Area((width - side) // 2, (height - side) // 2, side, side)
 
 
 def area_of(picture: Picture) -> Area:

@@ -39,7 +39,10 @@ def run(
     Gegl.init(None)
     values = {argument.name: _value(config, argument) for argument in definition.arguments}
     try:
-        return _success(definition.run(Call(image, drawables, values)))
+        call = Call(image, drawables, values)
+        if run_mode == Gimp.RunMode.INTERACTIVE:
+            return _closed(procedure, _show_dialog(procedure.get_name(), call, config))
+        return _success(definition.run(call))
     except JobCancelled:
         return procedure.new_return_values(Status.CANCEL, None)
     except UsageError as exc:
@@ -49,6 +52,23 @@ def run(
     except Exception as exc:  # noqa: BLE001 - GIMP would show an empty window, and the reason nowhere
         traceback.print_exc()
         return _failure(procedure, Status.EXECUTION_ERROR, f"Kandinsky Blend failed: {type(exc).__name__}: {exc}")
+
+
+def _show_dialog(name: str, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
+    # Gtk wants a display from its import on, which a script's GIMP has not.
+    from gi.repository import GimpUi
+
+    from plugin_client.gimp.dialog.openings import open_dialog
+
+    GimpUi.init("kandinsky-blend")
+    return open_dialog(name, call, config)
+
+
+def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None) -> Gimp.ValueArray:
+    """How a dialog ended: its values are remembered when something was made."""
+    if layer is None or not layer.is_valid():
+        return procedure.new_return_values(Status.CANCEL, None)
+    return _success(layer)
 
 
 def _value(config: Gimp.ProcedureConfig, argument: Argument) -> Value:

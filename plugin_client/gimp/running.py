@@ -18,7 +18,7 @@ from plugin_client.wire.messages import Blend, Item, Progress
 _MODE_NAMES = {Gimp.ImageBaseType.GRAY: "gray", Gimp.ImageBaseType.INDEXED: "indexed"}
 
 
-def items_of(image: Gimp.Image, ingredients: Iterable[Ingredient]) -> tuple[Item, ...]:
+def items_of(image: Gimp.Image | None, ingredients: Iterable[Ingredient]) -> tuple[Item, ...]:
     """The ingredients with the pixels of their layers.
 
     Raises:
@@ -54,8 +54,10 @@ def wait_for_result(client: Client, blend: Blend, show: Callable[[Progress], Non
     return result
 
 
-def _item(image: Gimp.Image, ingredient: Ingredient) -> Item:
+def _item(image: Gimp.Image | None, ingredient: Ingredient) -> Item:
     if not isinstance(ingredient, LayerIngredient):
         return ingredient
+    if image is None:
+        raise UsageError(f"the layer with the tattoo {ingredient.layer} is of an image, and none is open")
     layer = layer_of(image, ingredient.layer)
     return ingredient.item(read_layer(layer), layer.get_name()[:MAX_NAME_CHARS])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugin_client.wire.messages import Progress
+
 MAX_NAME = 60  # characters of one item in a title
 
 
@@ -21,3 +23,14 @@ def variation_title(recipe: dict[str, Any]) -> str:
 def _name(item: dict[str, Any]) -> str:
     name = " ".join((item.get("text") or item.get("label") or "a picture").split())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+
+
+def progress_line(progress: Progress) -> str:
+    """E.g. "Denoising, step 12 of 50, 8 s, about 25 s left"."""
+    parts = [progress.stage.capitalize()]
+    if progress.steps:
+        parts.append(f"step {progress.step} of {progress.steps}")
+    parts.append(f"{progress.elapsed:.0f} s")
+    if progress.remaining >= 0:
+        parts.append(f"about {progress.remaining:.0f} s left")
+    return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""The transport of an editor without pyzmq: a real child process, in front of a daemon that answers from a real socket."""
+"""The transport of an editor without pyzmq: a real child process, and a daemon that answers from a real socket."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from plugin_client.wire import endpoint
 from tests.gimp.editor import Editor
 from tests.gimp.root import NoRoot, root
 
-ZMQ_IN_ROOT = "/usr/lib/python3/dist-packages/zmq"
+ZMQ_IN_ROOT = "/usr/lib/python3/dist-packages/zmq/__init__.py"
+BROKEN = "raise ImportError('made for another Python')\n"
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +43,11 @@ def daemon_home(gimp_root: Path, tiny_checkpoint: Path, tmp_path_factory: pytest
 def editor(
     request: pytest.FixtureRequest, gimp_root: Path, daemon_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Editor:
-    """A GIMP whose Python has pyzmq, and one whose Python has not."""
-    hidden = (ZMQ_IN_ROOT,) if request.param == "bridge" else ()
-    editor = Editor(gimp_root, tmp_path_factory.mktemp(request.param), daemon_home, hidden)
+    """A GIMP whose Python has pyzmq, and one where that does not work."""
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "broken.py").write_text(BROKEN)
+    replaced = {ZMQ_IN_ROOT: folder / "broken.py"} if request.param == "bridge" else {}
+    editor = Editor(gimp_root, folder, daemon_home, replaced)
     editor.install()
     return editor
 

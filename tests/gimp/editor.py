@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from install.gimp import copy_plugin
@@ -38,7 +38,7 @@ class Editor:
     root: Path
     folder: Path
     home: Path
-    hidden: tuple[str, ...] = ()  # folders of the root that seem empty
+    replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
 
     def install(self) -> None:
         """A fresh profile with the plug-in, copied as the installer does it."""
@@ -69,12 +69,14 @@ class Editor:
 
     def _sandbox(self, variables: Mapping[str, str]) -> list[str]:
         words = ["bwrap", "--bind", str(self.root), "/", "--dev", "/dev", "--proc", "/proc", "--die-with-parent"]
-        for folder in ("/run", "/tmp", *self.hidden):
+        for folder in ("/run", "/tmp"):
             words += ["--tmpfs", folder]
         for folder in (PROJECT, *HOST_PYTHON):
             words += ["--ro-bind", str(folder), str(folder)]
         for folder in (self.folder, self.home):
             words += ["--bind", str(folder), str(folder)]
+        for path, instead in self.replaced.items():
+            words += ["--ro-bind", str(instead), path]
         known = {
             "HOME": str(self.folder),
             "GIMP3_DIRECTORY": str(self.folder / "profile"),

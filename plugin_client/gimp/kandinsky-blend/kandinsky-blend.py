@@ -5,8 +5,8 @@ import sys
 
 from gi import require_version
 
-require_version("Gimp", "3.0")
-require_version("Gegl", "0.4")
+for library, version in (("Gimp", "3.0"), ("GimpUi", "3.0"), ("Gtk", "3.0"), ("Gegl", "0.4")):
+    require_version(library, version)
 
 from gi.repository import Gimp  # noqa: E402 - the version must be chosen first
 

@@ -1,0 +1,74 @@
+"""How each menu entry opens the one dialog: with what it shows at first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gi.repository import Gimp
+
+from plugin_client.gimp import ingredients
+from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS
+from plugin_client.gimp.commands import Call, image_of, one_layer
+from plugin_client.gimp.dialog.window import BlendDialog
+from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
+from plugin_client.gimp.insert import recipe_of
+from plugin_client.gimp.weights import even
+from plugin_client.wire.messages import Blend, PictureItem, TextItem
+from plugin_client.wire.recipe import blend_from_recipe
+
+BLEND = "kandinsky-blend"
+FIRST_VARIATIONS = 4  # that Variations of this Layer proposes
+
+Opening = Callable[[Call, Gimp.ProcedureConfig], None]
+
+
+def open_dialog(name: str, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
+    """Show the dialog as the procedure `name` begins it; the last layer that was made, if one was.
+
+    Every entry shows the dialog of kandinsky-blend. Only that one's own `config` is remembered.
+    """
+    procedure = Gimp.get_pdb().lookup_procedure(BLEND)
+    shown = config if name == BLEND else procedure.create_config()
+    OPENINGS[name](call, shown)
+    image = None if name == "kandinsky-blend-text-to-image" else call.image
+    return BlendDialog(procedure, shown, image).run()
+
+
+def _blend(call: Call, config: Gimp.ProcedureConfig) -> None:
+    """The selected layers, evenly; without any, what was blended last."""
+    if layers := image_of(call).get_selected_layers():
+        _put(config, *(LayerIngredient(layer.get_tattoo(), even(len(layers))) for layer in layers))
+
+
+def _text_to_image(call: Call, config: Gimp.ProcedureConfig) -> None:
+    _put(config, TextItem("", 1.0))
+
+
+def _variations(call: Call, config: Gimp.ProcedureConfig) -> None:
+    _put(config, LayerIngredient(one_layer(call).get_tattoo(), 1.0))
+    config.set_property("count", FIRST_VARIATIONS)
+
+
+def _again(call: Call, config: Gimp.ProcedureConfig) -> None:
+    blend = blend_from_recipe(recipe_of(one_layer(call)))
+    # A recipe holds no pictures: what the model saw of them stands for them.
+    _put(config, *(item for item in blend.items if not isinstance(item, PictureItem)))
+    for argument in SETTINGS:
+        config.set_property(argument.name, type(argument.default)(_value(blend, argument.name)))
+
+
+def _value(blend: Blend, argument: str) -> str | int | float | bool:
+    value: str | int | float | bool = getattr(blend, argument.replace("-", "_"))
+    return value
+
+
+def _put(config: Gimp.ProcedureConfig, *first: Ingredient) -> None:
+    config.set_property(INGREDIENTS.name, ingredients.to_json(first))
+
+
+OPENINGS: dict[str, Opening] = {
+    BLEND: _blend,
+    "kandinsky-blend-text-to-image": _text_to_image,
+    "kandinsky-blend-variations": _variations,
+    "kandinsky-blend-again": _again,
+}

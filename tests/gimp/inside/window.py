@@ -1,0 +1,97 @@
+"""Runs inside the root, beside a GIMP with a window: drives it by accessible names, as a screen reader would."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gi
+
+gi.require_version("Atspi", "2.0")
+
+from gi.repository import Atspi  # noqa: E402 - the version must be chosen first
+
+PATIENCE = 60.0
+FOLDER = Path(os.environ["CASES_FOLDER"])
+ROLE = Atspi.Role
+
+
+def wait_for(what, look):
+    """The first thing that `look` finds."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    shot("gave-up")
+    raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
+
+
+def nodes(top):
+    try:
+        yield top
+        for n in range(top.get_child_count()):
+            if child := top.get_child_at_index(n):
+                yield from nodes(child)
+    except gi.repository.GLib.Error:
+        return  # it has gone meanwhile
+
+
+def applications():
+    desktop = Atspi.get_desktop(0)
+    return [desktop.get_child_at_index(n) for n in range(desktop.get_child_count())]
+
+
+def find(name, role=None, application=""):
+    """The widgets of this name that are to be seen."""
+    return [
+        node
+        for app in applications()
+        if app and application in (app.get_name() or "")
+        for node in nodes(app)
+        if node.get_name() == name and (role is None or node.get_role() == role)
+    ]
+
+
+def one(name, role=None, application="kandinsky"):
+    return wait_for(f"{name} ({role})", lambda: find(name, role, application))[0]
+
+
+def press(name, role=ROLE.PUSH_BUTTON):
+    one(name, role).do_action(0)
+
+
+def keys(*words):
+    subprocess.run(["xdotool", *words], check=True)
+
+
+def shot(name):
+    subprocess.run(["scrot", "-o", str(FOLDER / f"{name}.png")], check=False)
+
+
+def text_of(name, role=ROLE.LABEL):
+    return [node.get_name() for node in find(name, role)]
+
+
+def dump(application="kandinsky"):
+    for app in applications():
+        if app and application in (app.get_name() or ""):
+            for node in nodes(app):
+                print(node.get_role_name(), repr(node.get_name()), file=sys.stderr)
+
+
+def gimp_window():
+    return wait_for("GIMP's window", lambda: subprocess.run(
+        ["xdotool", "search", "--onlyvisible", "--name", "GNU Image Manipulation Program|– GIMP"],
+        capture_output=True, text=True, check=False).stdout.split())[-1]
+
+
+def open_entry(words):
+    """Open a menu entry by GIMP's search for actions."""
+    keys("windowactivate", "--sync", gimp_window())
+    keys("key", "slash")
+    time.sleep(1.0)
+    keys("type", "--delay", "20", words)
+    time.sleep(1.0)
+    keys("key", "Return")
