@@ -78,11 +78,18 @@ def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
 
 
 def _above_the_selected(image: Gimp.Image) -> tuple[Gimp.Layer | None, int]:
-    """The group and the position in it where a new layer goes, as of GIMP's own New Layer."""
+    """The group and the position in it where a new layer goes: above the topmost of the selected layers."""
     selected = image.get_selected_layers()
     if not selected:
         return None, 0
-    return selected[0].get_parent(), image.get_item_position(selected[0])
+    topmost = min(selected, key=_path)
+    return topmost.get_parent(), image.get_item_position(topmost)
+
+
+def _path(layer: Gimp.Layer) -> tuple[int, ...]:
+    """The positions of the groups that hold a layer, from the outside in, then its own."""
+    parent = layer.get_parent()
+    return (*(_path(parent) if parent else ()), layer.get_image().get_item_position(layer))
 
 
 def _layer(picture: Picture, name: str, place: Place) -> Gimp.Layer:

@@ -10,7 +10,7 @@ from gi.repository import Gegl, Gimp, GLib, GObject
 from plugin_client.gimp import procedures
 from plugin_client.gimp.arguments import Argument, Value
 from plugin_client.gimp.commands import Call
-from plugin_client.gimp.procedures import Definition
+from plugin_client.gimp.procedures import BLEND, Definition
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
 
 Status = Gimp.PDBStatusType
@@ -41,7 +41,7 @@ def run(
     try:
         call = Call(image, drawables, values)
         if run_mode == Gimp.RunMode.INTERACTIVE:
-            return _closed(procedure, _show_dialog(procedure.get_name(), call, config))
+            return _closed(procedure, _show_dialog(procedure, call, config))
         return _success(definition.run(call))
     except JobCancelled:
         return procedure.new_return_values(Status.CANCEL, None)
@@ -54,14 +54,19 @@ def run(
         return _failure(procedure, Status.EXECUTION_ERROR, f"Kandinsky Blend failed: {type(exc).__name__}: {exc}")
 
 
-def _show_dialog(name: str, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
+def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
+    """Every entry shows the dialog of kandinsky-blend. Only that one's own values are remembered."""
     # Gtk wants a display from its import on, which a script's GIMP has not.
     from gi.repository import GimpUi
 
     from plugin_client.gimp.dialog.openings import open_dialog
 
-    GimpUi.init("kandinsky-blend")
-    return open_dialog(name, call, config)
+    GimpUi.init(BLEND)
+    name = procedure.get_name()
+    if name != BLEND:
+        procedure = procedures.create(procedure.get_plug_in(), BLEND, run)
+        config = procedure.create_config()
+    return open_dialog(name, call, procedure, config)
 
 
 def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None) -> Gimp.ValueArray:

@@ -11,6 +11,7 @@ from plugin_client.gimp import commands
 from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, PROMPT, SETTINGS, Argument
 from plugin_client.gimp.commands import Call
 
+BLEND = "kandinsky-blend"
 MENU = "<Image>/Filters/Kandinsky"
 
 _WHOLE = (-(2**31), 2**31 - 1)
@@ -34,7 +35,7 @@ class Definition:
 
 
 PROCEDURES = {
-    "kandinsky-blend": Definition(
+    BLEND: Definition(
         "_Blend Layers and Prompts...",
         "The picture that lies between layers and prompts, each with a weight, as a new layer",
         "Weights are used as they are: 0.5 and 0.5 lie halfway, 1 on one alone is that one, a negative weight leads "

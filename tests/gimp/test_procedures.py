@@ -8,7 +8,7 @@ import pytest
 
 from tests.gimp.editor import case_names
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 CASES = [(file, name) for file in ("pixel_cases.py", "blend_cases.py") for name in case_names(file)]
 

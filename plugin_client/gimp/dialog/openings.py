@@ -16,22 +16,17 @@ from plugin_client.gimp.weights import even
 from plugin_client.wire.messages import Blend, PictureItem, TextItem
 from plugin_client.wire.recipe import blend_from_recipe
 
-BLEND = "kandinsky-blend"
+TEXT_TO_IMAGE = "kandinsky-blend-text-to-image"
 FIRST_VARIATIONS = 4  # that Variations of this Layer proposes
 
 Opening = Callable[[Call, Gimp.ProcedureConfig], None]
 
 
-def open_dialog(name: str, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
-    """Show the dialog as the procedure `name` begins it; the last layer that was made, if one was.
-
-    Every entry shows the dialog of kandinsky-blend. Only that one's own `config` is remembered.
-    """
-    procedure = Gimp.get_pdb().lookup_procedure(BLEND)
-    shown = config if name == BLEND else procedure.create_config()
-    OPENINGS[name](call, shown)
-    image = None if name == "kandinsky-blend-text-to-image" else call.image
-    return BlendDialog(procedure, shown, image).run()
+def open_dialog(name: str, call: Call, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
+    """Show the dialog of `procedure`, as the menu entry `name` begins it; the last layer that was made, if one was."""
+    OPENINGS[name](call, config)
+    image = None if name == TEXT_TO_IMAGE else call.image
+    return BlendDialog(procedure, config, image).run()
 
 
 def _blend(call: Call, config: Gimp.ProcedureConfig) -> None:
@@ -67,8 +62,8 @@ def _put(config: Gimp.ProcedureConfig, *first: Ingredient) -> None:
 
 
 OPENINGS: dict[str, Opening] = {
-    BLEND: _blend,
-    "kandinsky-blend-text-to-image": _text_to_image,
+    "kandinsky-blend": _blend,
+    TEXT_TO_IMAGE: _text_to_image,
     "kandinsky-blend-variations": _variations,
     "kandinsky-blend-again": _again,
 }

@@ -26,6 +26,7 @@ class ProgressPanel(Gtk.Box):
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
         self._stop = text_button("S_top", stopped)
         self._stop.set_sensitive(False)
+        self._stop.set_valign(Gtk.Align.START)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         for widget in (self._bar, self._line):
             column.pack_start(widget, False, False, 0)

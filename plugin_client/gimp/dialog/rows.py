@@ -159,8 +159,9 @@ class Rows(Gtk.Box):
 
     def refresh(self) -> None:
         """Read the layers anew: they may have been painted on."""
-        for row in self._box.get_children():
-            row.show_thumbnail()
+        if self._image is not None and self._image.is_valid():
+            for row in self._box.get_children():
+                row.show_thumbnail()
 
     def changed(self) -> None:
         rows = self._box.get_children()

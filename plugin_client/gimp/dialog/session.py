@@ -25,11 +25,7 @@ class Session:
         self._client: Client | None = None
         self._job: Job | None = None
 
-    @property
-    def is_running(self) -> bool:
-        return self._job is not None
-
-    def client(self) -> Client:
+    def _connected(self) -> Client:
         """The connection, made now where there is none."""
         if self._client is None:
             self._client = self._connect()
@@ -42,7 +38,7 @@ class Session:
             KandinskyError: the daemon cannot be reached, or refuses.
         """
         try:
-            self._job = self.client().submit_blend(blend)
+            self._job = self._connected().submit_blend(blend)
         except KandinskyError:
             self.close()
             raise

@@ -76,21 +76,22 @@ class BlendDialog:
         self._rows.show_all_of(kept)
 
     def _generate(self) -> None:
-        if self._session.is_running:
-            return
         self._began = time.monotonic()
+        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
         self._panel.begin("Starting ...")
         while Gtk.events_pending():
             Gtk.main_iteration()
         try:
             self._submit()
         except KandinskyError as exc:
-            self._panel.end(str(exc))
+            self._finish(str(exc))
 
     def _submit(self) -> None:
+        if self._image is not None and not self._image.is_valid():
+            raise UsageError("the image was closed: open this dialog from another one")
         conversion = self._ask_conversion()
         if conversion is None:
-            self._panel.end("")
+            self._finish("")
             return
         place = place_of(self._image, conversion) if self._image else None
         items = items_of(self._image, self._rows.ingredients)
@@ -125,13 +126,13 @@ class BlendDialog:
         try:
             self._session.stop()
         except KandinskyError as exc:
-            self._panel.end(str(exc))
+            self._panel.say(str(exc))
 
     def _end(self, end: BlendResult | KandinskyError, place: Place | None) -> None:
         if isinstance(end, JobCancelled):
-            self._panel.end("Stopped")
+            self._finish("Stopped")
         elif isinstance(end, KandinskyError):
-            self._panel.end(str(end))
+            self._finish(str(end))
         else:
             self._insert(end, place)
 
@@ -142,7 +143,11 @@ class BlendDialog:
         Gimp.displays_flush()
         self._panel.show_picture(result.pictures[0])
         seconds = time.monotonic() - self._began
-        self._panel.end(f"Done in {seconds:.1f} s: {self._last.get_name()}. {' '.join(result.warnings)}".strip(), 1.0)
+        self._finish(f"Done in {seconds:.1f} s: {self._last.get_name()}. {' '.join(result.warnings)}".strip(), 1.0)
+
+    def _finish(self, line: str, fraction: float = 0.0) -> None:
+        self._panel.end(line, fraction)
+        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
 
 
 def _models() -> list[str]:

@@ -1,9 +1,10 @@
 """Runs inside the root, beside a GIMP with a window: drives it by accessible names, as a screen reader would."""
 
+import json
 import os
 import subprocess
-import sys
 import time
+import traceback
 from pathlib import Path
 
 import gi
@@ -12,9 +13,10 @@ gi.require_version("Atspi", "2.0")
 
 from gi.repository import Atspi  # noqa: E402 - the version must be chosen first
 
-PATIENCE = 60.0
+PATIENCE = 60.0  # s
 FOLDER = Path(os.environ["CASES_FOLDER"])
 ROLE = Atspi.Role
+SENSITIVE = Atspi.StateType.SENSITIVE
 
 
 def wait_for(what, look):
@@ -24,7 +26,6 @@ def wait_for(what, look):
         if found := look():
             return found
         time.sleep(0.05)
-    shot("gave-up")
     raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
 
 
@@ -58,8 +59,13 @@ def one(name, role=None, application="kandinsky"):
     return wait_for(f"{name} ({role})", lambda: find(name, role, application))[0]
 
 
-def press(name, role=ROLE.PUSH_BUTTON):
-    one(name, role).do_action(0)
+def press(name):
+    wait_for(f"{name} to be pressed", lambda: one(name, ROLE.PUSH_BUTTON).get_state_set().contains(SENSITIVE))
+    one(name, ROLE.PUSH_BUTTON).do_action(0)
+
+
+def spin(name, value):
+    one(name, ROLE.SPIN_BUTTON).set_current_value(value)
 
 
 def keys(*words):
@@ -70,21 +76,59 @@ def shot(name):
     subprocess.run(["scrot", "-o", str(FOLDER / f"{name}.png")], check=False)
 
 
-def text_of(name, role=ROLE.LABEL):
-    return [node.get_name() for node in find(name, role)]
+def text_of():
+    """What the labels of the dialog say."""
+    return [
+        node.get_name()
+        for app in applications()
+        if app and "kandinsky" in (app.get_name() or "")
+        for node in nodes(app)
+        if node.get_role() == ROLE.LABEL
+    ]
 
 
-def dump(application="kandinsky"):
-    for app in applications():
-        if app and application in (app.get_name() or ""):
-            for node in nodes(app):
-                print(node.get_role_name(), repr(node.get_name()), file=sys.stderr)
+def check(found, expected):
+    if found != expected:
+        raise AssertionError(f"found {found!r:.300}, expected {expected!r:.300}")
+
+
+def ask(question):
+    """What probe.py, inside GIMP, answers."""
+    (FOLDER / "question.part").write_text(question)
+    (FOLDER / "question.part").rename(FOLDER / "question")
+    wait_for("GIMP's answer", (FOLDER / "answer").exists)
+    answer = json.loads((FOLDER / "answer").read_text())
+    (FOLDER / "answer").unlink()
+    return answer
+
+
+def report(cases):
+    """Run the cases in their order; how each of them ended goes into a file."""
+    gimp_window()
+    ask("images")
+    found = {name: _complaint(case) for name, case in cases.items() if name.startswith("test_")}
+    (FOLDER / "report.json").write_text(json.dumps(found))
+
+
+def _complaint(case):
+    try:
+        case()
+    except Exception:  # noqa: BLE001 - whatever it is goes into the report
+        shot(case.__name__)
+        return traceback.format_exc()
+    return ""
 
 
 def gimp_window():
-    return wait_for("GIMP's window", lambda: subprocess.run(
-        ["xdotool", "search", "--onlyvisible", "--name", "GNU Image Manipulation Program|– GIMP"],
-        capture_output=True, text=True, check=False).stdout.split())[-1]
+    return wait_for(
+        "GIMP's window",
+        lambda: subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--name", "GNU Image Manipulation Program|– GIMP"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split(),
+    )[-1]
 
 
 def open_entry(words):
