@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from gi.repository import GLib
 
 from plugin_client.client import BlendResult, Client, Job
-from plugin_client.wire.errors import KandinskyError
+from plugin_client.wire.errors import KandinskyError, TransportError
 from plugin_client.wire.messages import Blend, Progress
 
 PERIOD = 50  # ms between looks for news
@@ -50,7 +51,9 @@ class Session:
             self._job.cancel()
 
     def close(self) -> None:
-        """Leave; a job that runs goes on in the daemon."""
+        """Leave; a job that runs is stopped."""
+        with contextlib.suppress(KandinskyError):  # a daemon that is gone has stopped it already
+            self.stop()
         self._job = None
         if self._client is not None:
             self._client.close()
@@ -68,6 +71,9 @@ class Session:
             end: BlendResult | KandinskyError = self._job.result()
             self._job.release()
             self._job = None
+        except TransportError as exc:
+            end = exc
+            self.close()  # the next job looks for a daemon anew
         except KandinskyError as exc:
             end, self._job = exc, None
         ended(end)

@@ -7,6 +7,7 @@ from tests.gimp.inside.window import (
     ROLE,
     ask,
     check,
+    entry,
     find,
     gimp_window,
     keys,
@@ -16,6 +17,7 @@ from tests.gimp.inside.window import (
     report,
     shot,
     spin,
+    starting,
     text_of,
     wait_for,
 )
@@ -50,9 +52,12 @@ def test_the_artist_paints_while_it_runs_and_stop_is_acknowledged_at_once():
     check(ask("paint"), [0, 0, 0])
     shot("progress")
     assert says("Denoising, step"), text_of()
+    (line,) = starting("Denoising, step")
+    (stop,) = find("Stop", ROLE.PUSH_BUTTON)
     started = time.monotonic()
-    press("Stop")
-    wait_for("the acknowledgement", lambda: says("Stopping") or says("Stopped"))
+    stop.do_action(0)
+    while not line.get_name().startswith("Stop"):
+        time.sleep(0.005)
     (FOLDER / "stop-seconds").write_text(f"{time.monotonic() - started:.3f}")
     wait_for("the end", lambda: says("Stopped"))
 
@@ -83,6 +88,35 @@ def test_the_image_is_closed_meanwhile_and_the_result_opens_as_a_new_one():
     check(len(image), 2)
     assert image[0].startswith("Kandinsky: "), image
     shot("new-image")
+
+
+def test_the_settings_of_a_layer_fill_the_dialog_again_and_give_the_same_picture():
+    press("Cancel")
+    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    open_entry("Use These Settings Again")
+    one("Generate", ROLE.PUSH_BUTTON)
+    check([name for name in text_of() if name in ("red", "blue")], ["red", "blue"])
+    check(entry("Prompt"), "a cat")
+    check(one("Steps", ROLE.SPIN_BUTTON).get_current_value(), 30.0)
+    press("Generate")
+    wait_for("the picture", lambda: says("Done in"))
+    first, second = ask("pictures")
+    check(second, first)
+    press("Cancel")
+    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+
+
+def test_text_becomes_an_image_where_none_is_open():
+    ask("close_image")
+    check(ask("images"), [])
+    open_entry("Text to Image")
+    one("Prompt", ROLE.TEXT).set_text_contents("a sky")
+    for name, value in (("Steps", 3), ("Width, 0 follows the image or selection", 64), ("Seed, -1 draws one", 7)):
+        spin(name, value)
+    press("Generate")
+    wait_for("the picture", lambda: says("Done in"))
+    (image,) = ask("images")
+    check(image[0], "Kandinsky: 1 a sky, seed 7")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gi.repository import Gegl, Gimp
 
-from tests.gimp.inside.images import seen
+from tests.gimp.inside.images import pixels, seen
 
 FOLDER = Path(os.environ["CASES_FOLDER"])
 
@@ -31,6 +31,11 @@ def serve():
 def images():
     """Of each image its layers' names, and a hash of everything that is to be seen."""
     return [[layer.get_name() for layer in image.get_layers()] + [_digest(image)] for image in Gimp.get_images()]
+
+
+def pictures():
+    """A hash of the pixels of each layer of the last image."""
+    return [hashlib.sha256(pixels(layer)).hexdigest() for layer in Gimp.get_images()[-1].get_layers()]
 
 
 def paint():

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs inside the root: a display, a session bus with accessibility, a GIMP with a window, and the module $1 beside it.
-dbus-uuidgen --ensure=/etc/machine-id
+dbus-uuidgen >/etc/machine-id
 [ -n "$DBUS_SESSION_BUS_ADDRESS" ] || exec dbus-run-session -- "$0" "$@"
 export DISPLAY=:77 GTK_MODULES=gail:atk-bridge XDG_RUNTIME_DIR=/run
 Xvfb :77 -screen 0 1280x900x24 -nolisten tcp >/dev/null 2>&1 &

@@ -64,6 +64,11 @@ def press(name):
     one(name, ROLE.PUSH_BUTTON).do_action(0)
 
 
+def entry(name):
+    """What the text field holds."""
+    return Atspi.Text.get_text(one(name, ROLE.TEXT), 0, -1)
+
+
 def spin(name, value):
     one(name, ROLE.SPIN_BUTTON).set_current_value(value)
 
@@ -76,15 +81,25 @@ def shot(name):
     subprocess.run(["scrot", "-o", str(FOLDER / f"{name}.png")], check=False)
 
 
-def text_of():
-    """What the labels of the dialog say."""
+def labels():
+    """The labels of the dialog."""
     return [
-        node.get_name()
+        node
         for app in applications()
         if app and "kandinsky" in (app.get_name() or "")
         for node in nodes(app)
         if node.get_role() == ROLE.LABEL
     ]
+
+
+def text_of():
+    """What the labels of the dialog say."""
+    return [label.get_name() for label in labels()]
+
+
+def starting(words):
+    """The labels that begin so."""
+    return [label for label in labels() if label.get_name().startswith(words)]
 
 
 def check(found, expected):
@@ -106,7 +121,7 @@ def report(cases):
     """Run the cases in their order; how each of them ended goes into a file."""
     gimp_window()
     ask("images")
-    found = {name: _complaint(case) for name, case in cases.items() if name.startswith("test_")}
+    found = {name: _complaint(case) for name, case in list(cases.items()) if name.startswith("test_")}
     (FOLDER / "report.json").write_text(json.dumps(found))
 
 
