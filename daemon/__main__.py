@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
@@ -22,8 +23,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from daemon import logs
 from daemon.errors import DaemonError
 from daemon.executor import CHANNEL_SUFFIX, LocalExecutor
-from daemon.server import Server, open_router
-from daemon.store import MAX_AGE, MAX_OUTCOMES, MemoryStore
+from daemon.server import STOP_SECONDS, Server, open_router
+from daemon.store import MAX_AGE, MAX_OUTCOME_BYTES, MAX_OUTCOMES, MemoryStore
 from plugin_client.wire import endpoint
 from plugin_client.wire.endpoint import Endpoint, Lock
 from plugin_client.wire.errors import KandinskyError
@@ -32,14 +33,19 @@ from plugin_client.wire.limits import MAX_MODELS, MAX_NAME_CHARS
 log = logging.getLogger("daemon")  # this module is called __main__
 
 DEFAULT_MODEL = "kandinsky-2-1"
-_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     logs.configure(options.log_level)
+    # Until the server can be told to stop, a signal must still unwind: what was made at the start is taken away again.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         run(options)
+    except KeyboardInterrupt:
+        log.info("kandinsky-daemon has ended before it began")
     except (KandinskyError, DaemonError) as exc:
         print(f"kandinsky-daemon: {exc}", file=sys.stderr)
         return 1
@@ -50,23 +56,24 @@ def run(options: argparse.Namespace) -> None:
     """Serve until a signal or a client asks for the end.
 
     Raises:
-        EndpointError: the endpoint is unusable, or another daemon has it.
+        EndpointError: the endpoint or the data folder is unusable, or another daemon has it.
         DaemonError: the socket cannot be bound.
     """
     address = endpoint.parse_endpoint(options.endpoint)
     with Lock(address), zmq.Context() as context:
         base = endpoint.connection_file(address).with_suffix("")
         _remove_leftovers(address, base)
-        with _listen(context, address) as router:
-            executor = LocalExecutor(context, base, _worker_arguments(options))
+        executor = LocalExecutor(context, base, _worker_arguments(options))
+        with _listen(context, address) as (router, reached_at):
+            server = Server(router, executor, MemoryStore(), options.model)
+            _stop_on_signals(server)
+            version, models = metadata.version("kandinsky-blend"), ", ".join(options.model)
+            log.info("kandinsky-daemon %s listens at %s and offers %s", version, reached_at.address, models)
             try:
-                server = Server(router, executor, MemoryStore(), options.model)
-                _stop_on_signals(server)
-                log.info("kandinsky-daemon %s offers %s", metadata.version("kandinsky-blend"), ", ".join(options.model))
                 server.serve()
             finally:
                 executor.stop()
-    log.info("stopped")
+    log.info("kandinsky-daemon has ended")
 
 
 # --- arguments ---------------------------------------------------------------------------------------------------
@@ -82,14 +89,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kandinsky-daemon",
         description="Keeps Kandinsky 2.1 ready and blends for the editor, the kandinsky-blend command and scripts. "
         "Jobs run one after another, in the order of their arrival. "
-        f"A result is kept until it is released, for {MAX_AGE / 3600:.0f} hours, or until {MAX_OUTCOMES} newer ones "
-        "have come.",
-        epilog="Stop it with Ctrl-C or SIGTERM: the running job is cancelled after its current step. "
-        "A second signal ends it at once. "
+        f"A result is kept until it is released, for {MAX_AGE / 3600:.0f} hours at most; beyond {MAX_OUTCOMES} results "
+        f"or {MAX_OUTCOME_BYTES / 2**30:.0f} GiB of pictures the oldest go first.",
+        epilog="Stop it with Ctrl-C or SIGTERM: the running job is cancelled after its current step, "
+        f"within {STOP_SECONDS:g} s. A second signal ends it at once. "
         f"Set {endpoint.HOME_VARIABLE} to keep its socket, lock and connection file in another folder.",
     )
     parser.add_argument(
@@ -128,9 +135,17 @@ def _parser() -> argparse.ArgumentParser:
         "(default: a share of the machine's)",
     )
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="(default: %(default)s)")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {metadata.version('kandinsky-blend')}")
     # Not for users: tests play slow, crashing and greedy models with it.
     parser.add_argument("--engine", default="daemon.engine:Engine", help=argparse.SUPPRESS)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, like all others, without the whole usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _model_name(text: str) -> str:
@@ -140,11 +155,13 @@ def _model_name(text: str) -> str:
 
 
 def _size(text: str) -> int:
-    """Bytes, from "8GB", "500 MiB" or a plain number."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", text.strip(), re.IGNORECASE)
+    """Bytes, from "8GB" or "500 MiB". A bare number is refused: of what, bytes or GB, is anybody's guess."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]*)", text.strip(), re.IGNORECASE)
     if not match or match[2].upper() not in _UNITS:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write for example 8GB or 500MB")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    if not (size := int(float(match[1]) * _UNITS[match[2].upper()])):
+        raise argparse.ArgumentTypeError(f"{text!r} is nothing: models need memory")
+    return size
 
 
 def _worker_arguments(options: argparse.Namespace) -> list[str]:
@@ -162,15 +179,14 @@ def _worker_arguments(options: argparse.Namespace) -> list[str]:
 
 
 @contextmanager
-def _listen(context: zmq.Context[zmq.Socket[bytes]], address: str) -> Iterator[zmq.Socket[bytes]]:
-    """A bound ROUTER socket, which the connection file tells of as long as it is open."""
+def _listen(context: zmq.Context[zmq.Socket[bytes]], address: str) -> Iterator[tuple[zmq.Socket[bytes], Endpoint]]:
+    """A bound ROUTER socket and where it is reached, which the connection file tells as long as it is open."""
     router = open_router(context)
     try:
         with _listen_privately(context, router, address) as reached_at:
-            log.info("listens at %s", reached_at.address)
             endpoint.write_connection(address, reached_at)
             try:
-                yield router
+                yield router, reached_at
             finally:
                 endpoint.remove_connection(address)
     finally:

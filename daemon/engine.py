@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,17 +13,23 @@ import numpy as np
 from PIL import Image
 
 from daemon.errors import JobError
-from daemon.estimate import Estimate
+from daemon.estimate import Estimate, Estimates
+from daemon.jobs import clip_note
 from kandinsky_backend import blend as backend
 from kandinsky_backend import catalog
 from kandinsky_backend import device as devices
 from kandinsky_backend.cache import EmbedsCache
 from kandinsky_backend.catalog import ModelSource
 from kandinsky_backend.checkpoint import CheckpointError
+from kandinsky_backend.device import DeviceError
+from kandinsky_backend.images import PictureError
+from kandinsky_backend.mixing import BlendError
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.residency import Residency
 from kandinsky_backend.weights import WeightsError
 from plugin_client.wire import messages as wire
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -36,20 +42,23 @@ class Engine:
         memory: bytes of weights to keep loaded; None: a share of the machine's memory.
 
     Raises:
-        JobError: "load-failed": a model or the device is not there.
+        JobError: "load-failed": the device is not there.
     """
 
     def __init__(self, models: Sequence[str], device: str, precision: str, memory: int | None) -> None:
-        with _errors_as("load-failed"):
-            self._sources = {name: catalog.locate(name) for name in models}
+        with _job_errors():
             if device != "auto":
                 devices.select(device)
             wanted = devices.best_precision() if precision == "auto" else devices.PRECISIONS[precision]
             self._dtype = devices.compute_dtype(wanted)
+        self._names = tuple(models)
         self._residency = Residency(memory)
         self._cache = EmbedsCache()
         self._blenders: dict[str, backend.Blender] = {}
-        self._estimates: defaultdict[tuple[str, int, int], Estimate] = defaultdict(Estimate)
+        self._estimates = Estimates()
+        for model in self.models():
+            if model.note:
+                log.warning("jobs on the model %s will fail: %s", model.name, model.note)
 
     @property
     def device(self) -> str:
@@ -61,7 +70,7 @@ class Engine:
 
     def models(self) -> tuple[wire.ModelInfo, ...]:
         """What is offered, the default first."""
-        return tuple(self._info(source) for source in self._sources.values())
+        return tuple(map(self._info, self._names))
 
     def run(self, job: str, blend: wire.Blend) -> Generator[wire.Progress | wire.Result, None, None]:
         """Make the pictures of a blend.
@@ -70,17 +79,19 @@ class Engine:
             JobError: it cannot be made, and why.
         """
         report = _Report(job, blend.variation)
+        with _job_errors():
+            source = catalog.locate(blend.model or self._names[0])
         yield report.progress("loading")
-        with _errors_as("bad-request"):
-            blender = self._blender(blend.model or next(iter(self._sources)))
+        with _job_errors():
+            blender = self._blender(source)
             _check_model_hash(blend, blender)
-            estimate = self._estimates[blender.identity.model, blend.width, blend.height]
+            estimate = self._estimates.of((blender.identity, blend.width, blend.height))
             pictures: list[backend.Made] = []
             warnings: list[str] = []
             for event in blender.run(request_of(blend)):
                 match event:
                     case backend.Notice():
-                        warnings.append(event.text)
+                        warnings.append(clip_note(event.text))
                     case backend.Made():
                         pictures.append(event)
                     case backend.Advance():
@@ -89,27 +100,32 @@ class Engine:
         made = tuple(wire_picture(one.image) for one in pictures)
         yield wire.Result(job, made, pictures[0].recipe, tuple(warnings))
 
-    def _blender(self, name: str) -> backend.Blender:
+    def _blender(self, source: ModelSource) -> backend.Blender:
         """The blender of a model; its files are found, or downloaded, at the first call."""
-        if name not in self._blenders:
-            self._blenders[name] = self._open(self._sources[name])
-        return self._blenders[name]
+        if source.name not in self._blenders:
+            self._blenders[source.name] = self._open(source)
+        return self._blenders[source.name]
 
     def _open(self, source: ModelSource) -> backend.Blender:
+        """Find or download a model's files; its weights are read when they are needed."""
         how: dict[str, Any] = {"mindspore_dtype": self._dtype, "residency": self._residency}
-        with _errors_as("load-failed"):
+        try:
             prior = KandinskyPriorPipeline.from_pretrained(source.prior, **how)
             decoder = KandinskyPipeline.from_pretrained(source.decoder, **how)
-        identity = backend.Identity(source.name, _hash(prior, decoder), self.precision, self.device)
+        except ValueError as exc:  # also the word of a config for a value that its model does not implement
+            raise JobError("load-failed", str(exc)) from exc
+        identity = backend.Identity(source.label, _hash(prior, decoder), self.precision, self.device)
         return backend.Blender(prior, decoder, identity, self._cache)
 
-    def _info(self, source: ModelSource) -> wire.ModelInfo:
-        blender = self._blenders.get(source.name)
+    def _info(self, name: str) -> wire.ModelInfo:
+        source, note = _where(name)
+        blender = self._blenders.get(name)
         return wire.ModelInfo(
-            name=source.name,
-            source=source.decoder,
+            name=name,
+            source=source,
             hash=blender.identity.model_hash if blender else "",
-            loaded=blender is not None,
+            loaded=blender is not None and all(part.loaded for part in blender.decoder.parts_of_denoising),
+            note=note,
         )
 
 
@@ -148,15 +164,26 @@ class _Report:
         )
 
 
+def _where(name: str) -> tuple[str, str]:
+    """The folder or hub id of a model, and why it can be no model, or ""."""
+    try:
+        return catalog.locate(name).decoder, ""
+    except CheckpointError as exc:
+        return name, clip_note(str(exc))
+
+
 @contextmanager
-def _errors_as(code: wire.FailureCode) -> Iterator[None]:
-    """The backend's errors as what a client is told; a model's files may also fail to be read in the midst of a job."""
+def _job_errors() -> Iterator[None]:
+    """The backend's errors that a client can act on; a model's files may also fail to be read in the midst of a job.
+
+    Any other error is a mistake in the code, and the worker treats it so.
+    """
     try:
         yield
-    except (CheckpointError, WeightsError) as exc:
+    except (CheckpointError, WeightsError, DeviceError) as exc:
         raise JobError("load-failed", str(exc)) from exc
-    except ValueError as exc:  # its word for a value that cannot be: BlendError, PictureError, DeviceError, ...
-        raise JobError(code, str(exc)) from exc
+    except (BlendError, PictureError) as exc:
+        raise JobError("bad-request", str(exc)) from exc
 
 
 def _check_model_hash(blend: wire.Blend, blender: backend.Blender) -> None:
@@ -180,7 +207,10 @@ def _preview(blend: wire.Blend, blender: backend.Blender, event: backend.Advance
     if event.predicted_latents is None or not blend.preview_every:
         return None
     done = blend.steps * blend.count - event.left["denoising"]
-    return wire_picture(blender.preview(event.predicted_latents)) if done % blend.preview_every == 0 else None
+    if done % blend.preview_every:
+        return None
+    preview = blender.preview(event.predicted_latents)
+    return None if preview is None else wire_picture(preview)
 
 
 def request_of(blend: wire.Blend) -> backend.Request:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 UNKNOWN = -1.0
+MAX_ESTIMATES = 32  # kinds of jobs whose speed is remembered
 _NEWEST = 0.3  # how much the newest step counts, so that one slow step does not make the number jump
 
 
@@ -28,3 +29,17 @@ class Estimate:
             return UNKNOWN
         usual = self._seconds.get("denoising", 0.0)
         return sum(count * self._seconds.get(stage, usual) for stage, count in left.items())
+
+
+class Estimates:
+    """An Estimate for each kind of job, such as a model and a picture size: of the last MAX_ESTIMATES asked for."""
+
+    def __init__(self) -> None:
+        self._estimates: dict[Hashable, Estimate] = {}  # the longest not asked for first
+
+    def of(self, kind: Hashable) -> Estimate:
+        estimate = self._estimates.pop(kind, None) or Estimate()
+        self._estimates[kind] = estimate
+        if len(self._estimates) > MAX_ESTIMATES:
+            del self._estimates[next(iter(self._estimates))]
+        return estimate

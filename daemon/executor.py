@@ -7,10 +7,10 @@ ModelList and Hardware (as a Pong) come up.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from typing import Protocol
 
 import zmq
 
-from plugin_client.wire import codec
+from plugin_client.wire import codec, endpoint
 from plugin_client.wire.messages import (
     Blend,
     Cancel,
@@ -33,16 +33,19 @@ from plugin_client.wire.messages import (
     Pong,
     Progress,
     Result,
+    Stage,
     Submit,
 )
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # s before a dead worker is started again: doubled at each death in a row
-# How long a cancelled job's current step may go on, or the download of its model. A step at 768 px takes a minute on
-# two slow cores, and breaking it off costs loading the model again.
+# How long a cancelled job's current step may go on. One at 768 px takes a minute on two slow cores, and breaking it off
+# costs loading the model again.
 CANCEL_SECONDS = 300.0
-CHANNEL_SUFFIX = ".worker-"  # of the sockets' names; a process id and a number follow
+# The same while its model is loaded or downloaded: little is lost, since what was downloaded stays.
+CANCEL_LOADING_SECONDS = 2.0
+CHANNEL_SUFFIX = ".w"  # of the sockets' names; 8 random hex digits follow, so that no two lives share one
 CHANNEL_ID = 0  # the request id of all messages to and from the worker, which runs one job at a time
 
 
@@ -85,32 +88,37 @@ class LocalExecutor:
     """An Executor over one child process, which is started again whenever it dies.
 
     `arguments` are the worker's, without its --channel. The path `base` names the sockets: its folder must be private
-    to the user (0700), because who reaches a socket can give the worker jobs.
+    to the user (0700), because who reaches a socket can give the worker jobs. The first poll() starts the worker.
+
+    Raises:
+        EndpointError: `base` is too long for the path of a socket.
     """
 
     slots = 1
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], base: Path, arguments: Sequence[str]) -> None:
         self._context = context
-        self._channels = (Path(f"{base}{CHANNEL_SUFFIX}{os.getpid()}-{life}") for life in itertools.count())
+        self._base = base
         self._arguments = arguments
         self._job: str | None = None
-        self._break_off_at = math.inf
+        self._stage: Stage = "loading"  # of the job
+        self._cancelled_at = math.inf
         self._pause = FIRST_PAUSE
         self._restart_at = 0.0
         self._worker: _Worker | None = None
-        self._start()
+        endpoint.check_socket_path(str(self._new_channel()), f"choose a shorter folder with {endpoint.HOME_VARIABLE}")
 
     def run(self, job_id: str, blend: Blend) -> None:
         self._job = job_id
-        self._break_off_at = math.inf
+        self._stage = "loading"  # the worker may still be starting
+        self._cancelled_at = math.inf
         worker = self._worker or self._start()  # a job does not wait for the pause to pass
         worker.send(Submit(job_id, blend))
 
     def cancel(self, job_id: str) -> None:
         if self._worker and job_id == self._job:
             self._worker.send(Cancel(job_id))
-            self._break_off_at = min(self._break_off_at, time.monotonic() + CANCEL_SECONDS)
+            self._cancelled_at = min(self._cancelled_at, time.monotonic())
 
     def sources(self) -> Sequence[zmq.Socket[bytes]]:
         return [self._worker.socket] if self._worker else []
@@ -125,7 +133,7 @@ class LocalExecutor:
             yield self._event(message)
         if exit_code is not None:
             yield from self._bury(exit_code)
-        elif self._job and time.monotonic() >= self._break_off_at:
+        elif self._job and time.monotonic() >= self._cancelled_at + self._grace():
             yield from self._break_off(self._job)
 
     def stop(self) -> None:
@@ -133,12 +141,21 @@ class LocalExecutor:
             self._worker.kill()
 
     def _start(self) -> _Worker:
-        self._worker = _Worker(self._context, next(self._channels), self._arguments)
+        self._worker = _Worker(self._context, self._new_channel(), self._arguments)
         return self._worker
+
+    def _new_channel(self) -> Path:
+        return Path(f"{self._base}{CHANNEL_SUFFIX}{secrets.token_hex(4)}")
+
+    def _grace(self) -> float:
+        """Seconds that the worker has to heed a cancel."""
+        return CANCEL_LOADING_SECONDS if self._stage == "loading" else CANCEL_SECONDS
 
     def _event(self, message: DaemonMessage) -> Event:
         if isinstance(message, Pong):
             return Hardware(message.device, message.precision, message.memory)
+        if isinstance(message, Progress):
+            self._stage = message.stage
         if isinstance(message, Result | Failed):
             self._job = None
             self._pause = FIRST_PAUSE
@@ -148,11 +165,12 @@ class LocalExecutor:
     def _break_off(self, job_id: str) -> Iterator[Event]:
         """End a cancelled job whose step does not end, such as a download, with its worker."""
         assert self._worker
+        after = self._grace()
         log.warning("the job does not heed its cancel: its process is ended and started again")
         self._worker.kill()
         self._start()
         self._job = None
-        yield Failed(job_id, "cancelled", f"broken off, {CANCEL_SECONDS:g} s after it was cancelled")
+        yield Failed(job_id, "cancelled", f"broken off, {after:g} s after it was cancelled")
 
     def _bury(self, exit_code: int) -> Iterator[Event]:
         """Clean up after a dead worker, fail its job, and arrange for the next one."""
@@ -208,7 +226,7 @@ class _Worker:
 
 def _describe(exit_code: int) -> str:
     if exit_code == -signal.SIGKILL:
-        return "was killed (signal 9), most likely because the machine ran out of memory"
+        return "was killed (signal 9): if nobody did that, the machine ran out of memory"
     if exit_code < 0:
         return f"crashed (signal {-exit_code}, {signal.strsignal(-exit_code)})"
     return f"ended by itself with exit code {exit_code}"

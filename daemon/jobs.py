@@ -12,11 +12,11 @@ A job that is being cancelled may still end as done: its last step was already b
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daemon.errors import RequestRefused
+from daemon.logs import one_line
 from plugin_client.wire.limits import MAX_NOTE_CHARS
 from plugin_client.wire.messages import (
     Blend,
@@ -57,7 +57,6 @@ class Job:
 
     id: str
     title: str
-    digest: bytes  # of the request, so that the same id with another request is noticed
     picture_bytes: int
     accepted: float
     state: JobState = "queued"
@@ -96,11 +95,14 @@ class Jobs:
         self._max_waiting_bytes = max_waiting_bytes
         self._jobs: dict[str, Job] = {}
 
+    def find(self, job_id: str) -> Job | None:
+        return self._jobs.get(job_id)
+
     def get(self, job_id: str) -> Job:
         """Raises: RequestRefused("unknown-job")."""
-        if job_id not in self._jobs:
-            raise RequestRefused("unknown-job", f"no job {job_id} is known: it was never submitted, or is forgotten")
-        return self._jobs[job_id]
+        if job := self.find(job_id):
+            return job
+        raise RequestRefused("unknown-job", f"no job {job_id} is known: it was never submitted, or is forgotten")
 
     def all(self) -> tuple[Job, ...]:
         return tuple(self._jobs.values())
@@ -117,20 +119,16 @@ class Jobs:
             return 0
         return len(self.active()) + self.waiting().index(job)
 
-    def submit(self, job_id: str, blend: Blend, now: float) -> tuple[Job, bool]:
-        """The job of that id, and whether it is new: the same submit again finds the job of the first.
+    def submit(self, job_id: str, blend: Blend, now: float) -> Job:
+        """A new job at the end of the queue. Looks at no pixel: the largest pictures are 256 MiB.
 
-        Raises: RequestRefused("id-in-use" or "queue-full").
+        Raises: RequestRefused("queue-full").
         """
-        job = Job(job_id, title(blend), digest(blend), picture_bytes(blend.items), now)
-        known = self._jobs.get(job_id)
-        if known:
-            if known.digest != job.digest:
-                raise RequestRefused("id-in-use", f"job {job_id} has another request already: make a new id")
-            return known, False
+        assert job_id not in self._jobs, f"job {job_id} is known"
+        job = Job(job_id, title(blend), picture_bytes(blend.items), now)
         self._check_room(job)
         self._jobs[job_id] = job
-        return job, True
+        return job
 
     def start(self, job: Job, now: float) -> None:
         job.move("running")
@@ -139,13 +137,9 @@ class Jobs:
     def advance(self, job: Job, progress: Progress, now: float) -> None:
         job.progress, job.progress_at = progress, now
 
-    def cancel(self, job: Job, now: float) -> None:
-        """Queued: it is over. Running: it is asked to stop. Otherwise nothing: asking again is harmless."""
-        if job.state == "queued":
-            job.move("cancelled")
-            job.ended = now
-        elif job.state == "running":
-            job.move("cancelling")
+    def cancel(self, job: Job) -> None:
+        """A running job is asked to stop; finish() tells when it has."""
+        job.move("cancelling")
 
     def finish(self, job: Job, outcome: Outcome, now: float) -> None:
         job.move(_end_state(outcome))
@@ -187,16 +181,8 @@ def title(blend: Blend) -> str:
     return _cut(sum_of_items, TITLE_CHARS - len(seed)) + seed
 
 
-def digest(blend: Blend) -> bytes:
-    """A fingerprint of everything in a request."""
-    whole = hashlib.sha256(repr(blend).encode())  # repr leaves out pixels and embeddings
-    for item in blend.items:
-        whole.update(hashlib.sha256(_payload(item)).digest())
-    return whole.digest()
-
-
 def picture_bytes(items: Iterable[Item]) -> int:
-    return sum(len(_payload(item)) for item in items)
+    return sum(map(_payload_bytes, items))
 
 
 def clip_note(text: str) -> str:
@@ -204,16 +190,15 @@ def clip_note(text: str) -> str:
     return _cut(text, MAX_NOTE_CHARS)
 
 
-def _payload(item: Item) -> bytes:
+def _payload_bytes(item: Item) -> int:
     if isinstance(item, PictureItem):
-        return item.picture.pixels
-    return item.embeds if isinstance(item, EmbedsItem) else b""
+        return len(item.picture.pixels)
+    return len(item.embeds) if isinstance(item, EmbedsItem) else 0
 
 
 def _name(item: Item) -> str:
-    name = item.text if isinstance(item, TextItem) else item.label
-    printable = "".join(letter if letter.isprintable() else " " for letter in name)
-    return _cut(" ".join(printable.split()), NAME_CHARS) or ("nothing" if isinstance(item, TextItem) else "a picture")
+    name = one_line(item.text if isinstance(item, TextItem) else item.label)
+    return _cut(name, NAME_CHARS) or ("nothing" if isinstance(item, TextItem) else "a picture")
 
 
 def _cut(text: str, chars: int) -> str:

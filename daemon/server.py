@@ -225,12 +225,28 @@ class Server:
         if self._stopping:
             raise RequestRefused("stopping", "the daemon is shutting down: start it again and repeat the request")
         self._check_model(message.blend.model)
-        job, is_new = self._jobs.submit(message.job, message.blend, time.monotonic())
-        if is_new:
-            self._store.accept(job.id, message.blend)
-            log.info("job %s accepted: %s", short(job.id), job.title)
+        job = self._known(message) or self._accept(message)
         self._add_watch(job, asker)
         return Accepted(job.id, self._jobs.ahead(job))
+
+    def _known(self, message: Submit) -> Job | None:
+        """The job that the same submit made before.
+
+        The request itself is compared while it is kept, which is until the job ends: a digest of each would cost all
+        clients the time of hashing up to 256 MiB of pixels. Of a job that is over, the id alone counts.
+
+        Raises: RequestRefused("id-in-use").
+        """
+        job = self._jobs.find(message.job)
+        if job and not job.is_over and self._store.request(job.id) != message.blend:
+            raise RequestRefused("id-in-use", f"job {job.id} has another request already: make a new id")
+        return job
+
+    def _accept(self, message: Submit) -> Job:
+        job = self._jobs.submit(message.job, message.blend, time.monotonic())
+        self._store.accept(job.id, message.blend)
+        log.info("job %s accepted: %s", short(job.id), job.title)
+        return job
 
     def _check_model(self, name: str) -> None:
         names = [model.name for model in self._models.models]
@@ -322,7 +338,7 @@ class Server:
         if job.state == "queued":
             self._end(job, Failed(job.id, "cancelled", "cancelled before it began"))
         elif job.state == "running":
-            job.move("cancelling")
+            self._jobs.cancel(job)
             self._executor.cancel(job.id)
 
     def _end(self, job: Job, outcome: Outcome) -> None:

@@ -119,7 +119,11 @@ class Worker:
         return self._built
 
     def _report(self) -> None:
-        """Tell which models there are and what they run on."""
+        """Tell which models there are and what they run on.
+
+        A Pong carries the latter, as it does to clients: the executor takes device, precision and memory from it and
+        the server fills in the rest. A message for this channel alone would have to stand in the clients' protocol.
+        """
         assert self._built
         self._send(ModelList(self._built.models()))
         self._send(

@@ -41,9 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command that `arguments` begin with, and return its exit code: 2 when there is no such command."""
     command = next((c for c in COMMANDS if c.name in arguments[:1]), None)
     if command is None:
-        asked_for_help = arguments[:1] in (["-h"], ["--help"])
-        print(usage(), file=sys.stdout if asked_for_help else sys.stderr)
-        return 0 if asked_for_help else 2
+        return _explain_usage(arguments[:1])
     try:
         return command.run(Environment(PROJECT), arguments[1:])
     except InstallError as exc:
@@ -54,6 +52,15 @@ def main(arguments: Sequence[str]) -> int:
         print("\nStopped. Run the same command again to go on.", file=sys.stderr)
         return 130
     return 1
+
+
+def _explain_usage(given: Sequence[str]) -> int:
+    """Print the usage for `given`, the first argument if there is one, that is no command; the exit code."""
+    asked_for_help = list(given) in (["-h"], ["--help"])
+    if given and not asked_for_help:
+        print(f"There is no command {given[0]!r}.", file=sys.stderr)
+    print(usage(), file=sys.stdout if asked_for_help else sys.stderr)
+    return 0 if asked_for_help else 2
 
 
 def usage() -> str:

@@ -33,7 +33,6 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
     output = environment.project / "demo-output"
     output.mkdir(exist_ok=True)
     picture = output / "blend.png"
-    picture.unlink(missing_ok=True)
     model = output / "stand-in-model"
     make_stand_in(environment, model, output / "stand-in-model.log")
     with running_daemon(environment, model, output / "daemon.log") as endpoint:
@@ -42,6 +41,8 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
     print(f"\nThe picture is {picture}")
     print(STAND_IN_NOTE)
     print(shlex.join([*generate(environment), "-o", "blend.png"]))
+    print("\nTo play on with the stand-in, start a daemon of your own with it; `kandinsky-blend stop` ends that one:\n")
+    print(shlex.join([str(environment.script("kandinsky-blend")), "start", "--model", str(model)]))
     return 0
 
 
@@ -58,11 +59,16 @@ def show_and_run(command: Sequence[str], variables: Mapping[str, str]) -> None:
 
 
 def make_stand_in(environment: Environment, folder: Path, log: Path) -> None:
-    """Write a small checkpoint with random weights, in the published layout, instead of what is in `folder`."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    command = [environment.python, "-m", "tests.random_checkpoint", folder, "--size", "tiny_a", "--dtype", "fp32"]
+    """Write a small checkpoint with random weights, in the published layout, instead of what is in `folder`.
+
+    It is put there when it is whole: a daemon of the user's may be working with the one of an earlier run.
+    """
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    command = [environment.python, "-m", "tests.random_checkpoint", unfinished, "--size", "tiny_a", "--dtype", "fp32"]
     run_step("making a small stand-in model", command, environment.project, log)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
 
 
 def generate(environment: Environment) -> list[str]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
+    from kandinsky_backend.schedulers import DDIMScheduler, DDPMScheduler, UnCLIPScheduler
 
-__all__ = ["KandinskyPipeline", "KandinskyPriorPipeline"]
+_MODULES = {
+    "DDIMScheduler": "schedulers",
+    "DDPMScheduler": "schedulers",
+    "KandinskyPipeline": "pipelines",
+    "KandinskyPriorPipeline": "pipelines",
+    "UnCLIPScheduler": "schedulers",
+}
+
+__all__ = ["DDIMScheduler", "DDPMScheduler", "KandinskyPipeline", "KandinskyPriorPipeline", "UnCLIPScheduler"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the pipelines when first asked for: MindSpore takes 2 s to import, and pictures do not need it."""
-    if name in __all__:
-        from kandinsky_backend import pipelines
-
-        return getattr(pipelines, name)
+    """Import a name when it is first asked for: MindSpore takes 2 s to import, and pictures do not need it."""
+    if name in _MODULES:
+        return getattr(import_module(f"kandinsky_backend.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

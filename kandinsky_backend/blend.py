@@ -21,10 +21,12 @@ from PIL import Image
 from kandinsky_backend import mixing
 from kandinsky_backend.cache import EmbedsCache
 from kandinsky_backend.images import Fit, crop_centre, fit_square, to_pil
-from kandinsky_backend.mixing import Array, BlendError
+from kandinsky_backend.mixing import Array, BlendError, Blending
+from kandinsky_backend.pipeline_base import shortened
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.residency import Resident
 from kandinsky_backend.sampling import Steps, TextConditioning, initial_latents, is_guided
+from kandinsky_backend.schedulers import draw_noise
 
 RECIPE_VERSION = 1
 _PREVIEW_LATENTS = 16  # latent pixels on the longer side of a preview: 128 px, a few hundredths of a step's work
@@ -84,7 +86,7 @@ class Request:
     decoder_prompt: str = ""
     variation: int = 0
     count: int = 1
-    blending: Literal["linear", "spherical"] = "linear"
+    blending: Blending = "linear"
     normalise: bool = False
 
 
@@ -155,7 +157,8 @@ class Blender:
         """Make the blend, a picture for each variation, telling of each step; closing the iterator cancels it.
 
         Raises:
-            BlendError: the request has no meaning; the message names the value. Raised before any work.
+            BlendError: the request has no meaning; the message names the value. Raised before any work, except where
+                only the embeddings show it (on the sphere, directions that cancel out).
         """
         check(request)
         self._check_embeds(request)
@@ -169,11 +172,14 @@ class Blender:
                 left[event.stage] -= 1
             yield Advance(event.stage, event.finished, dict(left), event.variation, event.predicted_latents)
 
-    def preview(self, predicted_latents: Array) -> Image.Image:
-        """A small picture of where the denoising is heading: the predicted latents, averaged down and decoded."""
-        height, width = predicted_latents.shape[2:]
-        block = -(-max(height, width) // _PREVIEW_LATENTS)
-        return to_pil(self.decoder.decode(_block_mean(predicted_latents, block)))[0]
+    def preview(self, predicted_latents: Array) -> Image.Image | None:
+        """A small picture of where the denoising is heading: the predicted latents, averaged down and decoded.
+
+        None where the memory for models is too small to decode without dropping the UNet in the midst of its steps.
+        """
+        if not self.decoder.decodes_while_denoising:
+            return None
+        return to_pil(self.decoder.decode(_small(predicted_latents)))[0]
 
     def _check_embeds(self, request: Request) -> None:
         width = self.prior.embedding_dim
@@ -187,14 +193,16 @@ class Blender:
     def _notices(self, request: Request) -> Iterator[Notice]:
         for text in dict.fromkeys(_texts(request)):
             if cut := self.prior.truncated_text(text):
-                yield Notice(f"the prompt {_short(text)} is longer than the model reads; this was left out: {cut!r}")
+                yield Notice(
+                    f"the prompt {shortened(text, 40)} is longer than the model reads; this was left out: {cut!r}"
+                )
         if cut := self.decoder.truncated_text(request.decoder_prompt):
             yield Notice(f"the decoder prompt is longer than the model reads; this was left out: {cut!r}")
 
     def _plan(self, request: Request) -> dict[str, int]:
         """Units of work by stage, given what the cache holds."""
         texts = {self._text_key(text, request) for text in _texts(request)}
-        pictures = {self._picture_key(item) for item in _used(request) if isinstance(item, Picture)}
+        pictures = {self._picture_key(item) for item in request.items if isinstance(item, Picture)}
         conditions = {self._decoder_key(request)} | (set() if request.negative else {self._zero_key()})
         return {
             "loading": 0,
@@ -205,17 +213,17 @@ class Blender:
         }
 
     def _work(self, request: Request) -> Generator[_Unit | Made, None, None]:
-        items = _used(request)
         embeds = []
-        for item in items:
+        for item in request.items:
             embeds.append((yield from self._embed(item, request)))
-        image_embeds = _mix(np.stack(embeds), [item.weight for item in items], request)
+        image_embeds = mixing.blended(np.stack(embeds), _weights(request), request.blending, request.normalise)
         negative_embeds = yield from self._negative(request)
         conditioning = yield from self._condition(request)
-        yield from _load(self.decoder.parts_of_image)
-        described = [_describe(item, embed) for item, embed in zip(items, embeds, strict=True)]
+        described = [_describe(item, embed) for item, embed in zip(request.items, embeds, strict=True)]
         for variation in range(request.variation, request.variation + request.count):
+            yield from _load(self.decoder.parts_of_denoising)
             latents = yield from self._denoise(request, variation, conditioning, image_embeds, negative_embeds)
+            yield from _load(self.decoder.parts_of_decoding)
             yield _Unit("decoding", finished=False, variation=variation)
             image = crop_centre(to_pil(self.decoder.decode(latents))[0], request.width, request.height)
             yield _Unit("decoding", variation=variation)
@@ -224,7 +232,12 @@ class Blender:
     # --- embedding an item -----------------------------------------------------------------------------------
 
     def _embed(self, item: Item, request: Request) -> Generator[_Unit, None, Array]:
-        """The image embedding (D,) of an item."""
+        """The image embedding (D,) of an item.
+
+        A prompt of weight 0 gets none: zeros, which no blend looks at. A picture does, since a recipe must hold it.
+        """
+        if isinstance(item, Text) and not item.weight:
+            return np.zeros(self.prior.embedding_dim, np.float32)
         if isinstance(item, Text):
             return (yield from self._embed_text(item.text, request))
         if isinstance(item, Picture):
@@ -237,15 +250,17 @@ class Blender:
         if found := self.cache.get(key):
             return found[0]
         yield from _load(self.prior.parts_of_text)
-        embeds = yield from _tell(
-            "prior",
-            self.prior.embed_text(
-                text,
-                generator=_stream(request.seed, f"text {text}"),
-                num_inference_steps=request.prior_steps,
-                guidance_scale=request.prior_guidance_scale,
-            ),
+        conditioning = self.prior.condition(text, request.prior_guidance_scale)
+        yield from _load(self.prior.parts_of_sampling)
+        generator = _stream(request.seed, f"text {text}")
+        steps = self.prior.sample(
+            conditioning,
+            draw_noise((1, self.prior.embedding_dim), generator),
+            generator=generator,
+            num_inference_steps=request.prior_steps,
+            guidance_scale=request.prior_guidance_scale,
         )
+        embeds = yield from _tell("prior", steps)
         self.cache.put(key, (embeds[0],))
         return embeds[0]
 
@@ -349,7 +364,7 @@ def check(request: Request) -> None:
     Raises:
         BlendError: the message names the value.
     """
-    mixing.check_weights([item.weight for item in request.items])
+    mixing.check_blend(_weights(request), request.blending, request.normalise)
     for name in ("width", "height", "steps", "prior_steps", "count"):
         if getattr(request, name) < 1:
             raise BlendError(f"{name} is {getattr(request, name)}: it must be at least 1")
@@ -365,21 +380,14 @@ def picture_hash(image: Image.Image) -> str:
     return digest.hexdigest()
 
 
-def _used(request: Request) -> list[Item]:
-    """The items that count: one of weight 0 is never embedded."""
-    return [item for item in request.items if item.weight]
+def _weights(request: Request) -> list[float]:
+    return [item.weight for item in request.items]
 
 
 def _texts(request: Request) -> list[str]:
     """All prompts that the prior has to embed."""
-    texts = [item.text for item in _used(request) if isinstance(item, Text)]
+    texts = [item.text for item in request.items if isinstance(item, Text) and item.weight]
     return [*texts, request.negative] if request.negative else texts
-
-
-def _mix(embeds: Array, weights: list[float], request: Request) -> Array:
-    if request.normalise:
-        weights = mixing.normalised(weights)
-    return mixing.spherical(embeds, weights) if request.blending == "spherical" else mixing.linear(embeds, weights)
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:
@@ -388,16 +396,13 @@ def _stream(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *map(int, words)])))
 
 
-def _block_mean(latents: Array, block: int) -> Array:
-    """latents (1, C, h, w) averaged over block x block pixels, cut to whole blocks."""
+def _small(latents: Array) -> Array:
+    """latents (1, C, h, w) averaged over square blocks, cut to whole blocks: at least one, whatever the shape."""
     _, channels, height, width = latents.shape
+    block = min(-(-max(height, width) // _PREVIEW_LATENTS), height, width)
     rows, columns = height // block, width // block
     whole = latents[:, :, : rows * block, : columns * block]
     return whole.reshape(1, channels, rows, block, columns, block).mean(axis=(3, 5))
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _describe(item: Item, embeds: Array) -> dict[str, Any]:

@@ -13,9 +13,13 @@ _NAMED = {DEFAULT: "kandinsky-community/kandinsky-2-1"}
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model under the name that a user gave it; `prior` and `decoder` are folders or hub ids."""
+    """A model under the name that a user gave it; `prior` and `decoder` are folders or hub ids.
+
+    `label` is what strangers may read in a recipe: of a folder only its own name, with a slash behind it.
+    """
 
     name: str
+    label: str
     prior: str
     decoder: str
 
@@ -30,7 +34,7 @@ def locate(name: str) -> ModelSource:
         CheckpointError: there is no such folder, it lacks a part, or the name is none of the three.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         return _local(name, folder)
     hub_id = _NAMED.get(name, name)
     owner, slash, repository = hub_id.partition("/")
@@ -39,11 +43,11 @@ def locate(name: str) -> ModelSource:
         raise CheckpointError(
             f"no model is called {name!r}: give one of {known}, a folder that holds prior/ and decoder/, or a hub id"
         )
-    return ModelSource(name, f"{hub_id}-prior", hub_id)
+    return ModelSource(name, name, f"{hub_id}-prior", hub_id)
 
 
 def _local(name: str, folder: Path) -> ModelSource:
     for part in ("prior", "decoder"):
         if not (folder / part / "model_index.json").is_file():
             raise CheckpointError(f"{folder} is no Kandinsky model: it lacks {part}/model_index.json")
-    return ModelSource(name, str(folder / "prior"), str(folder / "decoder"))
+    return ModelSource(name, f"{folder.resolve().name}/", str(folder / "prior"), str(folder / "decoder"))

@@ -46,6 +46,7 @@ __all__ = [
     "CheckpointRefused",
     "HubError",
     "resolve",
+    "scheduler_config",
 ]
 
 log = logging.getLogger(__name__)
@@ -236,6 +237,23 @@ def resolve(
     if plain:
         raise _no_weights(f"{hub.repo_id}/{plain[0]}", hub.names(plain[0]))
     return _checked(folder, hub.repo_id, variant, components)
+
+
+def scheduler_config(id_or_path: str | Path, subfolder: str, revision: str | None = None) -> dict[str, Any]:
+    """The scheduler_config.json in `subfolder` of a folder, or of a repository of the hub.
+
+    Raises:
+        CheckpointError: it is not there, or cannot be read.
+    """
+    folder = Path(id_or_path).expanduser()
+    name = f"{subfolder}/scheduler_config.json" if subfolder else "scheduler_config.json"
+    if not folder.is_dir():
+        _check_may_be_hub_id(str(id_or_path), folder)
+        hub = _Hub(str(id_or_path), revision, cache_dir=None, local_files_only=False, token=None)
+        folder = hub.download([name])
+    if not (folder / name).is_file():
+        raise CheckpointNotFound(f"{id_or_path} has no {name}")
+    return read_json(folder / name)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Everything else asks :func:`compute_dtype` and never looks at the device itself.
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 
 import mindspore as ms
 
@@ -73,7 +74,7 @@ def name_of(dtype: ms.Type) -> str:
 def compute_dtype(requested: ms.Type | None) -> ms.Type:
     """The dtype in which models compute when `requested` is asked for; None asks for float32.
 
-    A precision that the device has no good kernels for is computed in float32 instead, and logged once a model,
+    A precision that the device has no good kernels for is computed in float32 instead, with one warning a process,
     so that a script written for float16 on Ascend runs unchanged on a CPU.
     """
     wanted = ms.float32 if requested is None else requested
@@ -81,5 +82,10 @@ def compute_dtype(requested: ms.Type | None) -> ms.Type:
         raise DeviceError(f"cannot compute in {wanted}: choose one of {', '.join(PRECISIONS)}")
     if wanted in _COMPUTES.get(current(), frozenset({ms.float32})):
         return wanted
-    log.info("%s was asked for; the %s computes in float32", wanted, current())
+    _warn_once(name_of(wanted), current())
     return ms.float32
+
+
+@lru_cache
+def _warn_once(wanted: str, device: str) -> None:
+    log.warning("%s was asked for; the %s computes in float32", wanted, device)

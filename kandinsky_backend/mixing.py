@@ -6,12 +6,15 @@ Kept apart from blend.py, which decides *what* is embedded, so that the maths re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+Blending = Literal["linear", "spherical"]
 
+_CANCELS = 1e-6  # weights whose sum is this small beside the largest of them add up to 0, but for rounding
 _MAX_ITERATIONS = 200
 _CONVERGED = 1e-9  # rad, of the last step along the sphere
 
@@ -26,13 +29,33 @@ def check_weights(weights: Sequence[float]) -> None:
     Raises:
         BlendError: there are none, one is NaN or infinite, or all are zero.
     """
-    if not weights:
+    if len(weights) == 0:  # an array has no truth value
         raise BlendError("a blend needs at least one item with a weight")
     for index, weight in enumerate(weights):
         if not np.isfinite(weight):
             raise BlendError(f"the weight of item {index + 1} is {weight}: give a finite number")
     if not any(weights):
         raise BlendError("all weights are 0: give at least one item another weight")
+
+
+def check_blend(weights: Sequence[float], blending: Blending, normalise: bool) -> None:
+    """Refuse weights that `blended` could not mix, whatever the embeddings are.
+
+    Raises:
+        BlendError: they have no meaning, or add up to what this kind of blend cannot use.
+    """
+    check_weights(weights)
+    if normalise:
+        weights = normalised(weights)
+    if blending == "spherical":
+        _check_positive_sum(weights)
+
+
+def blended(embeds: Array, weights: Sequence[float], blending: Blending, normalise: bool) -> Array:
+    """`linear` or `spherical`, of weights that are first divided by their sum if `normalise`."""
+    if normalise:
+        weights = normalised(weights)
+    return spherical(embeds, weights) if blending == "spherical" else linear(embeds, weights)
 
 
 def normalised(weights: Sequence[float]) -> list[float]:
@@ -42,9 +65,18 @@ def normalised(weights: Sequence[float]) -> list[float]:
         BlendError: the sum is zero, or so small beside the weights that the result would be noise.
     """
     total = float(sum(weights))
-    if abs(total) < 1e-6 * max(abs(weight) for weight in weights):
+    if abs(total) < _CANCELS * _largest(weights):
         raise BlendError(f"the weights {list(weights)} add up to 0 and cannot be normalised")
     return [weight / total for weight in weights]
+
+
+def _check_positive_sum(weights: Sequence[float]) -> None:
+    if sum(weights) < _CANCELS * _largest(weights):
+        raise BlendError(f"spherical blending needs weights with a positive sum, and {list(weights)} have none")
+
+
+def _largest(weights: Sequence[float]) -> float:
+    return max(abs(weight) for weight in weights)
 
 
 def linear(embeds: Array, weights: Sequence[float]) -> Array:
@@ -82,10 +114,9 @@ def spherical(embeds: Array, weights: Sequence[float]) -> Array:
     Raises:
         BlendError: the sum of the weights is not positive, an embedding is zero, or the directions cancel out.
     """
+    _check_positive_sum(weights)
     used = [index for index, weight in enumerate(weights) if weight]
     share = np.asarray([weights[index] for index in used], np.float64)
-    if share.sum() <= 0:
-        raise BlendError(f"spherical blending needs weights with a positive sum, and {list(weights)} have none")
     if len(used) == 1:
         only: Array = embeds[used[0]].copy()
         return only

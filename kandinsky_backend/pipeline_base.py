@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -28,6 +28,37 @@ Prompt = str | list[str]
 _Pipeline = TypeVar("_Pipeline", bound="Pipeline")
 
 _RESIDENCY = Residency()  # all pipelines of a process share its memory
+
+
+# Of from_pretrained, the components of a pipeline excepted.
+_PARAMETERS = (
+    "mindspore_dtype",
+    "use_safetensors",
+    "variant",
+    "revision",
+    "cache_dir",
+    "local_files_only",
+    "token",
+    "residency",
+)
+
+
+@dataclass(frozen=True)
+class PipelineOutput:
+    """Named results, which are also found by number or name and unpack in order."""
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """The results in order."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def __getitem__(self, key: int | slice | str) -> Any:
+        return getattr(self, key) if isinstance(key, str) else self.to_tuple()[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.to_tuple())
+
+    def __len__(self) -> int:
+        return len(fields(self))
 
 
 @dataclass(frozen=True)
@@ -98,14 +129,17 @@ class Pipeline(ABC):
             components: to use instead of the checkpoint's, e.g. `scheduler=`.
 
         Raises:
-            TypeError: a component is unknown.
+            TypeError: a parameter is unknown.
             CheckpointError: the files are not there, or not what they must be.
             ValueError: a config holds a value that is not implemented.
         """
         names = [*cls._models, *cls._others]
         unknown = sorted(set(components) - set(names))
         if unknown:
-            raise TypeError(f"{cls.__name__} has no component {unknown[0]!r}: it has {', '.join(names)}")
+            raise TypeError(
+                f"{cls.__name__}.from_pretrained has no parameter {unknown[0]!r}: it has {', '.join(_PARAMETERS)}, "
+                f"and for the pipeline's components {', '.join(names)}"
+            )
         checkpoint = resolve(
             pretrained_model_name_or_path,
             variant=variant,
@@ -145,7 +179,7 @@ class Pipeline(ABC):
         unique = list(dict.fromkeys(texts))
         for text in unique:
             if cut := self.truncated_text(text):
-                log.warning("only %d tokens of a prompt are read; this part was cut off: %s", self.max_tokens, cut)
+                log.warning("only %d tokens of a prompt are read; cut off: %s", self.max_tokens, shortened(cut))
         tokens = self.tokenizer(
             unique, padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="np"
         )
@@ -156,10 +190,11 @@ class Pipeline(ABC):
 
     def truncated_text(self, text: str) -> str:
         """The end of `text` that does not fit into `max_tokens` tokens, or ""."""
-        ids = self.tokenizer(text, verbose=False).input_ids
-        if len(ids) <= self.max_tokens:
+        places = self.tokenizer(text, return_offsets_mapping=True, verbose=False).offset_mapping
+        if len(places) <= self.max_tokens:
             return ""
-        return str(self.tokenizer.decode(ids[self.max_tokens - 1 : -1])).strip()  # the last is the mark of the end
+        first_cut, _ = places[self.max_tokens - 1]  # the last place that is read goes to the mark of the end
+        return text[first_cut:].strip()
 
     def set_progress_bar_config(self, **options: Any) -> None:
         """Options of tqdm for the progress bar of each run, e.g. `disable=True`."""
@@ -238,6 +273,11 @@ def texts_of(name: str, value: Prompt) -> list[str]:
     return list(texts)
 
 
+def check_is_text(name: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}: give a str")
+
+
 def check_as_many(prompts: list[str], negatives: list[str]) -> None:
     if len(prompts) != len(negatives):
         raise ValueError(f"{len(prompts)} prompts and {len(negatives)} negative prompts were given: give as many")
@@ -251,6 +291,11 @@ def check_output_type(output_type: str, *known: str) -> None:
 def check_at_least_1(name: str, value: int) -> None:
     if value < 1:
         raise ValueError(f"{name} is {value}: it must be at least 1")
+
+
+def shortened(text: str, length: int = 200) -> str:
+    """`text` as a log or a message may hold it: quoted, on one line, and not longer than about `length`."""
+    return repr(text if len(text) <= length else f"{text[:length]}...")
 
 
 def repeated(texts: Sequence[str], copies: int) -> list[str]:

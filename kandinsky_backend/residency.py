@@ -15,7 +15,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,11 @@ _M = TypeVar("_M")
 # else the user runs; a model that was dropped costs seconds to load again, a machine that swaps costs minutes.
 DEFAULT_SHARE = 0.4
 
+_ASSUMED_MEMORY = 8 * 2**30
+
+# What a container may use: control groups of version 2 and 1, as seen from inside.
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
 
 class Residency:
     """Keeps the models that were added to it within a budget. For one thread.
@@ -36,7 +42,7 @@ class Residency:
 
     def __init__(self, budget_bytes: int | None = None) -> None:
         """`budget_bytes` for the parameters of all loaded models together; None: DEFAULT_SHARE of the memory."""
-        self.budget_bytes = int(DEFAULT_SHARE * physical_memory()) if budget_bytes is None else budget_bytes
+        self.budget_bytes = int(DEFAULT_SHARE * usable_memory()) if budget_bytes is None else budget_bytes
         self._loaded: list[Resident[Any]] = []  # the least recently used first
 
     @property
@@ -48,9 +54,13 @@ class Residency:
         """A handle of the model that `load` makes and that takes `nbytes`. Loads nothing yet."""
         return Resident(self, name, nbytes, load)
 
+    def fits(self, nbytes: int) -> bool:
+        """Whether models of so many bytes together may be in memory at a time."""
+        return nbytes <= self.budget_bytes
+
     def make_room(self, nbytes: int) -> None:
         """Drop models until `nbytes` more fit into the budget, or none is left."""
-        while self._loaded and self.loaded_bytes + nbytes > self.budget_bytes:
+        while self._loaded and not self.fits(self.loaded_bytes + nbytes):
             self._loaded[0].drop()
 
     def touch(self, resident: Resident[Any]) -> None:
@@ -78,6 +88,10 @@ class Resident(Generic[_M]):
     def loaded(self) -> bool:
         """Whether get() would find the model in memory."""
         return self._model is not None
+
+    def fits_beside(self, other: Resident[Any]) -> bool:
+        """Whether getting this model leaves `other`, which was used last, in memory."""
+        return self._residency is not other._residency or self._residency.fits(self.nbytes + other.nbytes)
 
     def get(self) -> _M:
         """The model, loaded now if need be. Keep it for one call only: a reference keeps its memory from being freed.
@@ -113,6 +127,24 @@ def _give_back_memory() -> None:
             trim(0)
 
 
-def physical_memory() -> int:
-    """Bytes of memory that this process may use: the machine's."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def usable_memory(limits: Iterable[Path] = _CGROUP_LIMITS) -> int:
+    """Bytes of memory that this process may use: the machine's, or less where a file of `limits` says so.
+
+    Where the system does not tell (Windows has no sysconf), 8 GiB are assumed; Residency takes another budget.
+    """
+    return min([_machine_memory(), *filter(None, map(_limit_in, limits))])
+
+
+def _machine_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _ASSUMED_MEMORY
+
+
+def _limit_in(file: Path) -> int | None:
+    """The number of bytes in a control group's file; None where there is no such file, or no limit ("max")."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None

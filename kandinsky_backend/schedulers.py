@@ -14,6 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -113,6 +114,20 @@ class Scheduler(ABC):
         """
         notes = {key for key in config if key.startswith("_")}  # which library wrote it, and when
         return cls(**{**{key: config[key] for key in config if key not in notes}, **changes})
+
+    @classmethod
+    def from_pretrained(
+        cls: type[_Self], id_or_path: str | Path, subfolder: str = "", revision: str | None = None, **changes: Any
+    ) -> _Self:
+        """The scheduler of the scheduler_config.json in a folder or repository of the hub, with `changes` made to it.
+
+        Raises:
+            CheckpointError: there is no such file.
+            ValueError: an option or a value is not implemented; the message names it.
+        """
+        from kandinsky_backend.checkpoint import scheduler_config  # takes MindSpore, which stepping does not need
+
+        return cls.from_config(scheduler_config(id_or_path, subfolder, revision), **changes)
 
     @classmethod
     def _read(cls, options: Mapping[str, Any]) -> SchedulerConfig:

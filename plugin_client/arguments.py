@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from importlib import metadata
@@ -38,17 +39,41 @@ examples:
   The same picture again, from nothing but its file; then with more of its second item:
     kandinsky-blend again out.png
     kandinsky-blend again out.png --weights 0.2 0.8 -o more.png
+  What a picture was made of:
+    kandinsky-blend show out.png
   What runs, and how to leave it:
     kandinsky-blend status
     kandinsky-blend cancel 1f2e3d4c
 
-The blending is done by a daemon in the background, which keeps the model loaded. generate and again start one when
-none runs; stop ends it. Errors are one sentence on stderr; the exit code is 2 for a mistake in the command, 1 for
-anything else, 130 after Ctrl-C."""
+The blending is done by a daemon in the background, which keeps the model loaded. generate starts one when none runs,
+and so does again for the default model or for one given with --model; stop ends it. Errors are one sentence on stderr;
+the exit code is 2 for a mistake in the command, 1 for anything else, 130 after Ctrl-C."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser; its result has the command's name as `command`."""
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What a command line, or this process's own, asks for; the command's name is its `command`.
+
+    Raises:
+        SystemExit: the help was asked for and shown, or there is a mistake, which stderr tells.
+    """
+    return _parser().parse_args(_guarded(sys.argv[1:] if argv is None else argv))
+
+
+# argparse takes a text that begins with "-" for an option. Behind this mark, which no argument of a process can hold,
+# it does not; _AddItem takes the mark away.
+_GUARD = "\0"
+
+
+def _guarded(argv: Sequence[str]) -> list[str]:
+    """The arguments, with each text that follows --prompt or --image marked if it begins with "-"."""
+    before = ["", *argv]
+    return [
+        f"{_GUARD}{text}" if option in ("--prompt", "--image") and text.startswith("-") else text
+        for option, text in zip(before, argv, strict=False)
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="kandinsky-blend",
         description="Blend pictures and prompts, each with a weight, into the picture that lies between them.",
@@ -56,9 +81,10 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {metadata.version('kandinsky-blend')}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_CommandParser)
     _add_generate(commands)
     _add_again(commands)
+    _add_show(commands)
     _add_jobs(commands)
     _add_daemon(commands)
     return top
@@ -114,16 +140,26 @@ def _add_again(commands: Any) -> None:
         "On the same machine, the new file equals the old one byte for byte. What the model saw in the given pictures "
         "is in the recipe: their files are not needed. With other weights or settings it is a new blend of the same.",
     )
-    command.add_argument("picture", type=Path, metavar="FILE.png", help="made by kandinsky-blend")
+    _add_picture(command)
     _add_output(command, required=False)
     command.add_argument(
         "--weights",
         nargs="+",
-        type=_number(float, "TextItem.weight"),
+        type=_weight_behind_the_file,
         metavar="WEIGHT",
         help="new weights, one for each item in the order in which they were given",
     )
     _add_settings(command, {})
+
+
+def _add_show(commands: Any) -> None:
+    command = _local_command(commands, "show", "show the recipe in a picture's file", "No daemon is needed for it.")
+    _add_picture(command)
+    command.add_argument("--json", action="store_true", default=False, help="all of it, as programs read it")
+
+
+def _add_picture(command: argparse.ArgumentParser) -> None:
+    command.add_argument("picture", type=_path, metavar="FILE.png", help="made by kandinsky-blend")
 
 
 def _add_jobs(commands: Any) -> None:
@@ -131,7 +167,7 @@ def _add_jobs(commands: Any) -> None:
     cancel = _command(commands, "cancel", "cancel a job; it ends within a step")
     fetch = _command(commands, "fetch", "wait for a job that was left, and write its pictures")
     for command in (cancel, fetch):
-        command.add_argument("job", metavar="JOB", help="its id, or the beginning of it, from status")
+        command.add_argument("job", type=_job_id, metavar="JOB", help="its id, or the beginning of it, from status")
     _add_output(fetch, required=True)
 
 
@@ -150,11 +186,17 @@ def _add_daemon(commands: Any) -> None:
     _command(commands, "stop", "cancel what runs and stop the daemon")
 
 
-def _command(commands: Any, name: str, help_: str, more: str = "") -> argparse.ArgumentParser:
+def _local_command(commands: Any, name: str, help_: str, more: str = "") -> argparse.ArgumentParser:
+    """A command that talks to no daemon."""
     description = f"{help_[0].upper()}{help_[1:]}. {more}".strip()
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=help_, description=description, argument_default=argparse.SUPPRESS
     )
+    return command
+
+
+def _command(commands: Any, name: str, help_: str, more: str = "") -> argparse.ArgumentParser:
+    command = _local_command(commands, name, help_, more)
     command.add_argument(
         "--endpoint",
         type=_endpoint,
@@ -226,11 +268,30 @@ def _add_number(group: Any, name: str, kind: Callable[[str], float], help_: str)
     )
 
 
+_CLEARER = {
+    "argument --prompt: expected 2 arguments": 'give a text and a weight, such as --prompt "a cat" 0.5',
+    "argument --image: expected 2 arguments": "give a file and a weight, such as --image cat.png 0.5",
+}  # than what argparse says
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence, like all others, without the whole usage in front of it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"kandinsky-blend: {message}; see {self.prog} --help\n")
+        sentence = _CLEARER.get(message, message.replace(_GUARD, ""))
+        self.exit(2, f"kandinsky-blend: {sentence}; see {self.prog} --help\n")
+
+
+class _CommandParser(_Parser):
+    """A command's parser, which refuses what it does not know itself, and so points to its own help."""
+
+    def parse_known_args(  # type: ignore[override]  # as argparse itself calls it
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 # --- kinds of values ---------------------------------------------------------------------------------------------
@@ -248,12 +309,17 @@ class _AddItem(argparse.Action):
     ) -> None:
         assert values is not None
         source, weight = map(str, values)
+        source = source.removeprefix(_GUARD)
         try:
             number = _number(float, "TextItem.weight")(weight)
         except argparse.ArgumentTypeError as exc:
             raise argparse.ArgumentError(self, f"the weight of {source!r}: {exc}") from exc
-        item = (self.option_strings[0].lstrip("-"), source, number)
+        kind = self.option_strings[0].lstrip("-")
+        item = (kind, str(_path(source)) if kind == "image" else source, number)
         setattr(namespace, self.dest, [*getattr(namespace, self.dest, []), item])
+
+
+_NUMBERS: dict[Callable[[str], float], str] = {int: "whole number", float: "number"}
 
 
 def _number(kind: Callable[[str], float], field: str) -> Callable[[str], float]:
@@ -264,12 +330,32 @@ def _number(kind: Callable[[str], float], field: str) -> Callable[[str], float]:
         try:
             value = kind(text)
         except ValueError as exc:
-            raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' * (kind is int)}number") from exc
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no {_NUMBERS[kind]}{_with_point(text) if kind is float else ''}"
+            ) from exc
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text} is out of range: must be from {low} to {high}")
         return value
 
     return read
+
+
+def _with_point(text: str) -> str:
+    """What to write instead of a number with a decimal comma."""
+    return f": write {text.replace(',', '.')}" if re.fullmatch(r"[+-]?\d*,\d+", text) else ""
+
+
+def _weight_behind_the_file(text: str) -> float:
+    """One of the weights of `again`, which take in whatever stands behind them."""
+    if text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"the file comes first: again {text} --weights ...")
+    return _number(float, "TextItem.weight")(text)
+
+
+def _job_id(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: give a job's id, or the beginning of it, from status")
+    return text
 
 
 def _endpoint(text: str) -> str:
@@ -280,14 +366,24 @@ def _endpoint(text: str) -> str:
 
 
 def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write WIDTHxHEIGHT, like 768x512")
-    side = _number(int, "Blend.width")
-    return int(side(match[1])), int(side(match[2]))
+    width, height = int(match[1]), int(match[2])
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in (width, height)):
+        raise argparse.ArgumentTypeError(f"{text} is out of range: sides are {MIN_SIDE} to {MAX_SIDE} px")
+    return width, height
+
+
+def _path(text: str) -> Path:
+    """A file's name; a shell leaves "~/cat.png" in quotes as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~name" of nobody's: a shell too takes that for a file's name
+        return Path(text)
 
 
 def _png(text: str) -> Path:
     if not text.lower().endswith(".png"):
         raise argparse.ArgumentTypeError(f"{text!r} must end in .png: recipes are kept in PNG files")
-    return Path(text)
+    return _path(text)

@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from plugin_client import launch, pictures
-from plugin_client.arguments import GivenItem, parser
+from plugin_client.arguments import GivenItem, parse
 from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
 from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
-from plugin_client.wire.errors import KandinskyError, ProtocolError, UsageError
+from plugin_client.wire.errors import DaemonNotRunning, JobFailed, KandinskyError, ProtocolError, Refused, UsageError
 from plugin_client.wire.messages import Blend, Item, JobInfo, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
+from plugin_client.words import changes, in_words, recipe_text
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0, 1 when it failed, 2 when it was used wrongly, 130 after Ctrl-C."""
-    arguments = parser().parse_args(argv)
+    arguments = parse(argv)
     try:
         _COMMANDS[arguments.command](arguments)
     except UsageError as exc:
-        return _complain(exc, MISUSED)
+        return _complain(in_words(exc), MISUSED)
     except KandinskyError as exc:
-        return _complain(exc, FAILED)
+        return _complain(str(exc), FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
 
 
-def _complain(error: KandinskyError, code: int) -> int:
-    print(f"kandinsky-blend: {error}", file=sys.stderr)
+def _complain(sentence: str, code: int) -> int:
+    print(f"kandinsky-blend: {sentence}", file=sys.stderr)
     return code
 
 
@@ -50,17 +53,18 @@ def generate(arguments: argparse.Namespace) -> None:
     outputs = _numbered(arguments.output, settings.get("count", 1))
     grids = [arguments.grid] if arguments.grid else []
     _check_folders(*outputs, *grids)
+    _check_losses(arguments, outputs, grids)
     blend = make_blend(_items(arguments), **settings)
-    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
+    with _client_offering(blend.model, arguments) as client:
         _say(arguments, f"seed {blend.seed}")
         job = client.submit_blend(blend)
         result = _follow_or_cancel(job, arguments)
-        with _keeping(job):
-            _write_pictures(outputs, result)
-            for grid in grids:
+        _write_pictures(job, outputs, result)
+        for grid in grids:
+            with _keeping(job, grid):
                 pictures.write_grid(grid, result.pictures)
-                print(grid)
         job.release()
+    _tell(*outputs, *grids)
 
 
 def again(arguments: argparse.Namespace) -> None:
@@ -68,18 +72,18 @@ def again(arguments: argparse.Namespace) -> None:
     source: Path = arguments.picture
     output = arguments.output or source.with_name(f"{source.stem}-again.png")
     _check_folders(output)
-    original = pictures.read_recipe(source)
+    original, before = pictures.read_recipe(source), source.read_bytes()
     blend = _changed(_recorded(original, source), arguments)
-    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([blend.model])) as client:
-        job = client.submit_blend(_with_known_model(blend, client))
+    with _client_for_recipe(blend, source, arguments) as client:
+        job = client.submit_blend(_with_model_here(blend, client))
         result = _follow_or_cancel(job, arguments)
         recipe = with_provenance(result.recipes[0], original)
-        before = source.read_bytes()
-        with _keeping(job):
+        with _keeping(job, output):
             pictures.write_png(output, result.pictures[0], recipe)
-        print(output)
-        _say(arguments, _comparison(before, output, original, recipe))
         job.release()
+    _tell(output)
+    same = output.read_bytes() == before
+    _say(arguments, "the same picture, byte for byte" if same else changes(original, recipe, vars(arguments)))
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -88,9 +92,16 @@ def fetch(arguments: argparse.Namespace) -> None:
     with Client(arguments.endpoint) as client:
         job = client.job(_full_id(client, arguments.job))
         result = _follow(job, arguments)
-        with _keeping(job):
-            _write_pictures(_numbered(arguments.output, len(result.pictures)), result)
+        outputs = _numbered(arguments.output, len(result.pictures))
+        _write_pictures(job, outputs, result)
         job.release()
+    _tell(*outputs)
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Show the recipe in a picture's file."""
+    recipe = pictures.read_recipe(arguments.picture)
+    _tell(json.dumps(recipe, indent=2) if arguments.json else recipe_text(recipe, _recorded(recipe, arguments.picture)))
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -98,8 +109,13 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(arguments).items() if name in SETTINGS or name == "size"}
 
 
-def _items(arguments: argparse.Namespace) -> list[Item]:
+def _given(arguments: argparse.Namespace) -> list[GivenItem]:
     given: list[GivenItem] = getattr(arguments, "items", [])
+    return given
+
+
+def _items(arguments: argparse.Namespace) -> list[Item]:
+    given = _given(arguments)
     if not given:
         raise UsageError("there is nothing to blend: give at least one --prompt TEXT WEIGHT or --image FILE WEIGHT")
     backdrop = pictures.colour(arguments.backdrop)
@@ -115,7 +131,7 @@ def _recorded(recipe: dict[str, Any], source: Path) -> Blend:
     try:
         return blend_from_recipe(recipe)
     except ProtocolError as exc:
-        raise UsageError(f"{source} cannot be made again: {exc}") from exc
+        raise UsageError(f"{source} cannot be made again: {in_words(exc)}") from exc
 
 
 def _changed(blend: Blend, arguments: argparse.Namespace) -> Blend:
@@ -132,18 +148,53 @@ def _changed(blend: Blend, arguments: argparse.Namespace) -> Blend:
     return replace(blend, **settings)
 
 
-def _with_known_model(blend: Blend, client: Client) -> Blend:
-    """The same weights may have another name here: ask for the default model then, whose hash the daemon checks."""
-    if blend.model_hash and blend.model not in {model.name for model in client.models()}:
-        return replace(blend, model="")
-    return blend
+@contextmanager
+def _client_offering(model: str, arguments: argparse.Namespace) -> Iterator[Client]:
+    """A client of the daemon that runs, or of one that is started to offer `model`.
+
+    A daemon that was started for a model that cannot be loaded does not stay: it would refuse every other name.
+    """
+    with launch.connect_or_start(arguments.endpoint, launch.model_arguments([model])) as client:
+        try:
+            yield client
+        except JobFailed as exc:
+            if exc.code == "load-failed":
+                launch.stop_if_started_here(client, arguments.endpoint)
+            raise
+        except Refused as exc:
+            if exc.code == "unknown-model":
+                raise Refused(exc.code, f"{exc}, or run `kandinsky-blend stop` and ask again") from exc
+            raise
 
 
-def _comparison(before: bytes, output: Path, original: dict[str, Any], recipe: dict[str, Any]) -> str:
-    if output.read_bytes() == before:
-        return "the same picture, byte for byte"
-    differing = sorted(key for key in original.keys() | recipe.keys() if original.get(key) != recipe.get(key))
-    return f"another picture: its recipe differs in {', '.join(differing) or 'nothing, but its pixels do'}"
+def _client_for_recipe(
+    blend: Blend, source: Path, arguments: argparse.Namespace
+) -> AbstractContextManager[Client, bool | None]:
+    """A client to make a picture again with. A file that anybody may have made chooses no model to be downloaded."""
+    if "model" in vars(arguments) or blend.model in ("", launch.DEFAULT_MODEL):
+        return _client_offering(blend.model, arguments)
+    try:
+        return Client(arguments.endpoint)
+    except DaemonNotRunning as exc:
+        wanted = "FOLDER" if blend.model.endswith("/") else "NAME"
+        raise UsageError(
+            f"{source} was made with the model {blend.model!r}, and no daemon runs: start one that offers it, "
+            f"or give --model {wanted}"
+        ) from exc
+
+
+def _with_model_here(blend: Blend, client: Client) -> Blend:
+    """The blend of a recipe with its model's name here: the same weights, else the same name, else a folder of that
+    name, else the default. The daemon checks the hash of whichever it is."""
+    if not blend.model_hash:
+        return blend
+    offered = client.models()
+    candidates = [
+        *(model.name for model in offered if model.hash == blend.model_hash),
+        *(model.name for model in offered if model.name == blend.model),
+        *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
+    ]
+    return replace(blend, model=next(iter(candidates), ""))
 
 
 # --- following a job ---------------------------------------------------------------------------------------------
@@ -174,21 +225,21 @@ def _follow(job: Job, arguments: argparse.Namespace) -> BlendResult:
 
 
 @contextmanager
-def _keeping(job: Job) -> Iterator[None]:
-    """While files are written: the daemon keeps the pictures, so a full disk loses nothing."""
+def _keeping(job: Job, output: Path) -> Iterator[None]:
+    """While a file is written: the daemon keeps the pictures, so a full disk loses nothing."""
     try:
         yield
     except OSError as exc:
         raise KandinskyError(
-            f"{exc.filename} cannot be written: {exc.strerror}; the daemon keeps the pictures, so free some space "
+            f"{output} cannot be written: {exc.strerror or exc}; the daemon keeps the pictures, so free some space "
             f"or choose another place, and run: kandinsky-blend fetch {job.id[:8]} -o FILE.png"
         ) from exc
 
 
-def _write_pictures(outputs: Sequence[Path], result: BlendResult) -> None:
+def _write_pictures(job: Job, outputs: Sequence[Path], result: BlendResult) -> None:
     for output, picture, recipe in zip(outputs, result.pictures, result.recipes, strict=True):
-        pictures.write_png(output, picture, recipe)
-        print(output)
+        with _keeping(job, output):
+            pictures.write_png(output, picture, recipe)
 
 
 def _numbered(output: Path, count: int) -> list[Path]:
@@ -207,6 +258,27 @@ def _check_folders(*outputs: Path) -> None:
             raise UsageError(f"{output} cannot be written: it is a folder")
 
 
+def _check_losses(arguments: argparse.Namespace, outputs: Sequence[Path], grids: Sequence[Path]) -> None:
+    """Refuse to write over a given picture, and a sheet over a new one."""
+    given = {Path(source).resolve() for kind, source, _ in _given(arguments) if kind == "image"}
+    for output in (*outputs, *grids):
+        if output.resolve() in given:
+            raise UsageError(f"{output} is one of the given pictures, which would be lost: write to another file")
+    for grid in grids:
+        if grid.resolve() in {output.resolve() for output in outputs}:
+            raise UsageError(f"{grid} is a picture of its own already: give --grid another file")
+
+
+def _tell(*lines: object) -> None:
+    """Print what was asked for, at once: so that what becomes of stdout is known while something can be said of it."""
+    try:
+        print(*lines, sep="\n", flush=True)
+    except OSError as exc:
+        # What could not be written waits in a buffer, and Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise KandinskyError(f"standard output cannot be written: {exc.strerror}") from exc
+
+
 def _say(arguments: argparse.Namespace, text: str) -> None:
     if not arguments.quiet:
         print(text, file=sys.stderr)
@@ -221,10 +293,11 @@ def status(arguments: argparse.Namespace) -> None:
         pong, jobs = client.ping(), client.jobs()
     hardware = f", {pong.precision} on {pong.device}" if pong.device else ""
     memory = f", {size(pong.memory)} of memory" if pong.memory else ""
-    print(f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}")
-    print(f"up {duration(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting")
+    lines = [f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}"]
+    lines += [f"up {duration(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting"]
     if jobs:
-        print(f"\n{table(('JOB', 'STATE', 'STEP', 'TIME', 'LEFT', 'WHAT'), map(_row, jobs))}")
+        lines += ["", table(("JOB", "STATE", "STEP", "TIME", "LEFT", "WHAT"), map(_row, jobs))]
+    _tell(*lines)
 
 
 def _row(job: JobInfo) -> tuple[str, ...]:
@@ -238,7 +311,7 @@ def cancel(arguments: argparse.Namespace) -> None:
     """Cancel a job. One that is over stays as it is."""
     with Client(arguments.endpoint) as client:
         info = client.job(_full_id(client, arguments.job)).cancel()
-    print(f"job {info.job[:8]} is {info.state}")
+    _tell(f"job {info.job[:8]} is {info.state}")
 
 
 def _full_id(client: Client, beginning: str) -> str:
@@ -255,7 +328,7 @@ def models(arguments: argparse.Namespace) -> None:
     with Client(arguments.endpoint) as client:
         offered = client.models()
     rows = [(model.name, "yes" if model.loaded else "no", model.hash[:12] or "-", model.note) for model in offered]
-    print(table(("MODEL", "LOADED", "HASH", "NOTE"), rows))
+    _tell(table(("MODEL", "LOADED", "HASH", "NOTE"), rows))
 
 
 def start(arguments: argparse.Namespace) -> None:
@@ -266,15 +339,15 @@ def start(arguments: argparse.Namespace) -> None:
             given += [f"--{name}", value]
     with launch.start(arguments.endpoint, given) as client:
         pid = client.ping().pid
-    print(f"daemon started, process {pid}; its log is {launch.log_file(parse_endpoint(arguments.endpoint))}")
+    _tell(f"daemon started, process {pid}; its log is {launch.log_file(parse_endpoint(arguments.endpoint))}")
 
 
 def stop(arguments: argparse.Namespace) -> None:
     """Cancel what runs and stop the daemon."""
     ended = launch.stop(arguments.endpoint)
-    print("daemon stopped" if ended else "the daemon stops when the step that it computes is done")
+    _tell("daemon stopped" if ended else "the daemon stops when the step that it computes is done")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    command.__name__: command for command in (generate, again, fetch, status, cancel, models, start, stop)
+    command.__name__: command for command in (generate, again, show, fetch, status, cancel, models, start, stop)
 }

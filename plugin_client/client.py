@@ -19,6 +19,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
@@ -75,8 +76,15 @@ if TYPE_CHECKING:
 
     Weighted = tuple[str | Path | Image.Image, float]
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+# Of every format that the model side's images.py reads, and of HEIC, which is refused by name: as prompts such names
+# would be a silent surprise.
+PICTURE_SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".avifs", ".gif", ".tif", ".tiff",
+    ".bmp", ".ico", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm",
+    ".tga", ".icb", ".vda", ".vst", ".heic", ".heif", ".hif",
+)  # fmt: skip
 TIMEOUT = 10.0  # s without a word from a daemon that promises to answer at once
+SLOWEST_UPLOAD = 10**6  # bytes a second: the answer to a large request may take as much longer as the request takes
 KEPT_PROGRESS = 100  # of a job that nobody looks at: older ones are dropped
 
 DRAWN_SEEDS = 2**32  # short enough to be typed again
@@ -107,7 +115,7 @@ class Client:
     Args:
         endpoint: `ipc:///path` or `tcp://host:port`; None is the default daemon of this user.
         transport: carries the messages instead of a connection to `endpoint`.
-        timeout: seconds of silence after which the daemon counts as gone.
+        timeout: seconds of silence after which the daemon counts as gone; a large request adds 1 for each MB of it.
 
     Raises:
         DaemonNotRunning: nothing listens at the endpoint.
@@ -188,11 +196,15 @@ class Client:
     def blend(
         self, items: Iterable[Item | Weighted], size: tuple[int, int] = (768, 768), **settings: Any
     ) -> Image.Image:
-        """One picture that lies between `items`, as a Pillow image. Settings and errors as of submit and Job.result."""
+        """One picture that lies between `items`, as a Pillow image. Settings and errors as of submit and Job.result.
+
+        Whatever interrupts the waiting, such as Ctrl-C, cancels the job.
+        """
         job = self.submit(items, size=size, **settings)
-        image = job.result().images[0]
-        job.release()
-        return image
+        try:
+            return job.result().images[0]
+        finally:
+            job.discard()
 
     # --- messages --------------------------------------------------------------------------------------------
 
@@ -212,16 +224,19 @@ class Client:
 
     def _wait_for_answer(self, message: ClientMessage, request_id: int) -> DaemonMessage:
         self._awaited, self._answer = request_id, None
-        self._send(message, request_id)
-        deadline = time.monotonic() + self.timeout
+        patience = self._send(message, request_id)
+        deadline = time.monotonic() + patience
         while self._answer is None:
             left = deadline - time.monotonic()
             if not self._receive(max(0.0, left)) and left <= 0:
-                raise NoAnswer(f"the daemon did not answer {message.kind!r} within {self.timeout:g} s")
+                raise NoAnswer(f"the daemon did not answer {message.kind!r} within {patience:.3g} s")
         return self._answer
 
-    def _send(self, message: ClientMessage, request_id: int) -> None:
-        self._transport.send(codec.encode(message, request_id))
+    def _send(self, message: ClientMessage, request_id: int) -> float:
+        """Hand a message over; how many seconds its answer may take."""
+        frames = codec.encode(message, request_id)
+        self._transport.send(frames)
+        return self.timeout + sum(map(len, frames)) / SLOWEST_UPLOAD
 
     def _receive(self, timeout: float) -> bool:
         """Take in one message, if one comes within `timeout` seconds."""
@@ -297,6 +312,16 @@ class Job:
         """Let the daemon forget the job, which must be over, and its pictures."""
         self._client._ask(Release(self.id), Released)
         self._client._jobs.pop(self.request_id, None)
+
+    def discard(self) -> None:
+        """Be done with the job: it is cancelled unless it is over, and forgotten if it is over then.
+
+        What a running step leaves behind, or a daemon that cannot be reached, passes with the daemon's own limits.
+        """
+        with suppress(KandinskyError):
+            if self._end is None:
+                self.cancel()
+            self.release()
 
     def _take(self, message: DaemonMessage) -> None:
         self._heard = time.monotonic()

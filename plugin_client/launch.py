@@ -12,6 +12,7 @@ from plugin_client.client import Client
 from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 
+DEFAULT_MODEL = "kandinsky-2-1"  # what a daemon offers that was given none; the daemon's own constant, which see
 STOP_SECONDS = 30.0  # for a daemon to end; it gives the step that it computes a few
 START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
 ANSWER_SECONDS = 2.0  # for a ping of a daemon that accepts connections; one that is just stopping never answers
@@ -89,6 +90,13 @@ def stop(endpoint: str | None) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def stop_if_started_here(client: Client, endpoint: str | None) -> None:
+    """Stop the daemon of `client` if this process has started it and nobody else has a job there."""
+    pong = client.ping()
+    if pong.pid in {process.pid for process in _started} and not pong.running + pong.waiting:
+        stop(endpoint)
 
 
 def _listens(endpoint: str | None) -> bool:

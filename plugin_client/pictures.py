@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from plugin_client.wire.limits import MAX_NAME_CHARS, MAX_PICTURE_BYTES, MAX_PIC
 from plugin_client.wire.messages import Picture, PictureItem
 
 RECIPE_KEY = "kandinsky-blend"  # of the iTXt chunk that holds a picture's recipe as JSON
-MAX_RECIPE_BYTES = 4 * 2**20
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")  # of phones; Pillow does not read them
 
 
 def picture_item(source: str | Path | Image.Image, weight: float, **settings: Any) -> PictureItem:
@@ -34,12 +36,23 @@ def picture_item(source: str | Path | Image.Image, weight: float, **settings: An
         raise UsageError(
             f"a {type(source).__name__} object is no picture: give a Path, the name of a file or a Pillow image"
         )
+    _refuse_heic(source)
     try:
         image = open_picture(source)
     except PictureError as exc:
         raise UsageError(str(exc)) from exc
-    label = "" if isinstance(source, Image.Image) else Path(source).name[:MAX_NAME_CHARS]
+    label = "" if isinstance(source, Image.Image) else _label(Path(source).name)
     return PictureItem(from_image(image), weight, **{"label": label, **settings})
+
+
+def _label(name: str) -> str:
+    """A file's name as the protocol carries it, whatever bytes are in it."""
+    return os.fsencode(name).decode("utf-8", "replace")[:MAX_NAME_CHARS]
+
+
+def _refuse_heic(source: str | Path | Image.Image) -> None:
+    if not isinstance(source, Image.Image) and str(source).lower().endswith(HEIC_SUFFIXES):
+        raise UsageError(f"{source} is a HEIC picture, which cannot be read: save it as PNG or JPEG and give that")
 
 
 def from_image(image: Image.Image) -> Picture:
@@ -128,7 +141,7 @@ def colour(text: str) -> tuple[int, int, int]:
 
 def _save(path: Path, image: Image.Image, chunks: PngImagePlugin.PngInfo) -> None:
     """Write the whole file or none of it: an older one is replaced only when the new one stands."""
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"kandinsky-blend-{uuid.uuid4().hex}.part")  # another command may write the same file
     try:
         image.save(part, "PNG", compress_level=6, pnginfo=chunks)
         part.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -11,7 +12,9 @@ from typing import TextIO
 from plugin_client.wire.messages import Progress
 
 BAR_CELLS = 30
+LEAST_CELLS = 5  # of a bar worth its place
 PLAIN_SECONDS = 10.0  # between two lines of progress in a log file, where no line can be drawn anew
+LEAST_STEPS = 2  # of a job before its time is told: the first has compiling and loading in it
 
 STAGES = {
     "queued": "waiting",
@@ -29,13 +32,13 @@ class ProgressLine:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
+        self._drawn = ""
         self._stage = ""
         self._written_at = float("-inf")
 
     def show(self, progress: Progress) -> None:
         if self._is_terminal:
-            columns = shutil.get_terminal_size().columns
-            self._write(f"\r{bar_line(progress)[: columns - 1]}\x1b[K")
+            self._draw(bar_line(progress, self._columns() - 1))
         elif progress.stage != self._stage or time.monotonic() - self._written_at >= PLAIN_SECONDS:
             self._stage, self._written_at = progress.stage, time.monotonic()
             self._write(f"{plain_line(progress)}\n")
@@ -43,7 +46,21 @@ class ProgressLine:
     def clear(self) -> None:
         """Leave the line as if nothing had been there."""
         if self._is_terminal:
-            self._write("\r\x1b[K")
+            self._draw("")
+
+    def _draw(self, line: str) -> None:
+        # A terminal that has become narrower has broken the last line into rows: begin on the first of them.
+        rows_above = max(0, len(self._drawn) - 1) // self._columns()
+        up = f"\x1b[{rows_above}A" if rows_above else ""
+        self._drawn = line
+        self._write(f"{up}\r{line}\x1b[J")
+
+    def _columns(self) -> int:
+        """Width of the stream's terminal, which need not be stdout's."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or shutil.get_terminal_size().columns
+        except OSError:
+            return shutil.get_terminal_size().columns
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
@@ -57,22 +74,45 @@ class NoProgress(ProgressLine):
         """Say nothing."""
 
 
-def bar_line(progress: Progress) -> str:
-    """`██████████░░░░░░░░░░░░░░░░░░░░  33%  painting, step 25 of 75, 1:12 left`"""
-    done = progress.step / progress.steps if progress.steps else 0.0
-    cells = min(BAR_CELLS, int(done * BAR_CELLS))
-    bar = "█" * cells + "░" * (BAR_CELLS - cells)
-    return f"{bar} {done:4.0%}  {plain_line(progress)}"
+def bar_line(progress: Progress, columns: int) -> str:
+    """`██████████░░░░░░░░░░░░░░░░░░░░  33%  painting, 1:12 left`, in so many columns or fewer.
+
+    Where there is little room, the bar becomes shorter and goes, then the name of the stage, then the time.
+    """
+    done = _done(progress)
+    texts = [f"{done:4.0%}  {', '.join(words)}" for words in (_words(progress), _words(progress)[1:]) if words]
+    text = next((text for text in texts if len(text) <= columns), f"{done:4.0%}"[:columns])
+    cells = min(BAR_CELLS, columns - len(text) - 1)
+    return f"{_bar(done, cells)} {text}" if cells >= LEAST_CELLS else text
 
 
 def plain_line(progress: Progress) -> str:
-    """`painting, step 25 of 75, 1:12 left`"""
-    parts = [STAGES[progress.stage]]
-    if progress.steps:
-        parts.append(f"step {progress.step} of {progress.steps}")
-    if progress.remaining >= 0:
-        parts.append(f"{duration(progress.remaining)} left")
-    return ", ".join(parts)
+    """`painting, 33%, 1:12 left`"""
+    stage, *left = _words(progress)
+    percent = [f"{_done(progress):.0%}"] if progress.steps else []
+    return ", ".join([stage, *percent, *left])
+
+
+def _bar(done: float, cells: int) -> str:
+    filled = int(done * cells)
+    return "█" * filled + "░" * (cells - filled)
+
+
+def _done(progress: Progress) -> float:
+    """How much of the job, from 0 to 1."""
+    return min(1.0, progress.step / progress.steps) if progress.steps else 0.0
+
+
+def _words(progress: Progress) -> list[str]:
+    """The stage, and the time that is left when that is known.
+
+    No steps: they count reading and finishing too, so they are not the steps that a person has asked for.
+    """
+    preparing = progress.stage == "loading" and not progress.steps  # nothing has been looked at, and nothing loads yet
+    words = ["preparing" if preparing else STAGES[progress.stage]]
+    if progress.remaining >= 0 and progress.step >= LEAST_STEPS:
+        words.append(f"{duration(progress.remaining)} left")
+    return words
 
 
 def duration(seconds: float) -> str:

@@ -83,7 +83,10 @@ def test_two_pictures_and_a_prompt_become_a_picture_and_its_recipe_makes_it_agai
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "out.png").rename(elsewhere / "out.png")
-    shell.succeed("again", "out.png", folder=elsewhere)
+    untold = shell.run("again", "out.png", folder=elsewhere)
+    assert (untold.returncode, "--model FOLDER" in untold.stderr) == (2, True)
+    assert str(shell.model.parent) not in json.dumps(recipe)
+    shell.succeed("again", "out.png", "--model", str(shell.model), folder=elsewhere)
     assert (elsewhere / "out-again.png").read_bytes() == (elsewhere / "out.png").read_bytes()
 
 
@@ -182,8 +185,10 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, tiny_checkpoint: Pat
     shell.home.mkdir(mode=0o700)
     try:
         failed = shell.run("generate", *ITEMS, *QUICK, "--model", str(shell.model), "-o", "out.png")
+        left = shell.run("status")
     finally:
         shell.run("stop")
     assert failed.returncode == 1
     assert "no-such-model" in failed.stderr
     assert failed.stderr.count("\n") <= 2
+    assert "no daemon" in left.stderr  # that offers only what is not there

@@ -16,7 +16,7 @@ import pytest
 from daemon.__main__ import _parser as daemon_parser
 from install.commands import COMMANDS
 from plugin_client import launch
-from plugin_client.arguments import parser as blend_parser
+from plugin_client.arguments import parse
 from tests.random_checkpoint import write_checkpoint
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -35,7 +35,7 @@ def command_lines() -> list[str]:
 def test_a_quoted_command_is_one_that_the_program_takes(line: str) -> None:
     program, *arguments = shlex.split(line)
     if program == "kandinsky-blend":
-        blend_parser().parse_args(arguments)
+        parse(arguments)
     elif program == "kandinsky-daemon":
         daemon_parser().parse_args(arguments)
     elif program == "python3":

@@ -258,7 +258,7 @@ class VisionEmbeddings(nn.Cell):
         patches = self.patch_embedding(pixel_values)
         batch, _, width = patches.shape
         class_tokens = ms_ops.broadcast_to(self.class_embedding, (batch, 1, width))
-        return ms_ops.concat([class_tokens, patches], axis=1) + self.position_embedding.weight
+        return ops.concat([class_tokens, patches], axis=1) + self.position_embedding.weight
 
 
 class PatchEmbedding(nn.Cell):

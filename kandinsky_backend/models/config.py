@@ -80,7 +80,7 @@ def attention_levels(config: Mapping[str, Any], key: str, attends: Mapping[str, 
     Raises:
         ValueError: there are not `levels` names, or a block is not implemented.
     """
-    blocks = config[key]
+    blocks = config.get(key)
     if not isinstance(blocks, (list, tuple)) or len(blocks) != levels:
         raise ValueError(f"the model's config.json has {key!r}: {blocks!r}: it must be a list of {levels} block names")
     for block in blocks:

@@ -26,19 +26,8 @@ _SPATIAL_NORM_GROUPS = 32
 _DOWN_ATTENDS = {"DownEncoderBlock2D": False, "AttnDownEncoderBlock2D": True}
 _UP_ATTENDS = {"UpDecoderBlock2D": False, "AttnUpDecoderBlock2D": True}
 
-# What a key that config.json leaves out stands for, where this model needs the key or does not implement the default.
-_LIBRARY_DEFAULTS: dict[str, Any] = {
-    "in_channels": 3,
-    "out_channels": 3,
-    "block_out_channels": (64,),
-    "layers_per_block": 1,
-    "latent_channels": 3,
-    "num_vq_embeddings": 256,
-    "norm_num_groups": 32,
-    "down_block_types": ("DownEncoderBlock2D",),
-    "up_block_types": ("UpDecoderBlock2D",),
-    "norm_type": "group",
-}
+# What an option that config.json leaves out stands for, where this model does not implement the default.
+_LIBRARY_DEFAULTS: dict[str, Any] = {"norm_type": "group"}
 
 _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "act_fn": ("silu",),
@@ -70,7 +59,7 @@ class MoVQConfig:
         """Read a published config.json.
 
         Raises:
-            ValueError: a size is none, or a value is not implemented; the message names the key.
+            ValueError: a size is missing or none, or a value is not implemented; the message names the key.
         """
         config = {**_LIBRARY_DEFAULTS, **config}
         check_supported(config, _SUPPORTED)

@@ -97,7 +97,7 @@ class KeysValues(NamedTuple):
 
     def followed_by(self, later: KeysValues) -> KeysValues:
         """Those of these tokens, then those of `later` ones."""
-        keys, values = (ms_ops.concat(pair, axis=2) for pair in zip(self, later, strict=True))
+        keys, values = (ops.concat(pair, axis=2) for pair in zip(self, later, strict=True))
         return KeysValues(keys, values)
 
 
@@ -143,7 +143,7 @@ class PriorTransformer(nn.Cell):
         dtype = self.prd_embedding.dtype
         words = self.encoder_hidden_states_proj(text_hidden_states.astype(dtype))
         text = self.embedding_proj(text_embeds.astype(dtype))[:, None]
-        x = ms_ops.concat([words, text], axis=1) + self.positional_embedding[:, :-_TOKENS_OF_A_STEP]
+        x = ops.concat([words, text], axis=1) + self.positional_embedding[:, :-_TOKENS_OF_A_STEP]
         mask = self._mask(attention_mask)
         text_mask = mask[..., :-_TOKENS_OF_A_STEP, :-_TOKENS_OF_A_STEP]
         *blocks, last_block = self.transformer_blocks
@@ -182,13 +182,13 @@ class PriorTransformer(nn.Cell):
             self.proj_in(latents.astype(dtype))[:, None],
             ms_ops.broadcast_to(self.prd_embedding, (batch, 1, width)),
         ]
-        return ms_ops.concat(parts, axis=1) + self.positional_embedding[:, -_TOKENS_OF_A_STEP:]
+        return ops.concat(parts, axis=1) + self.positional_embedding[:, -_TOKENS_OF_A_STEP:]
 
     def _mask(self, attention_mask: Tensor) -> Tensor:
         """The additive mask (B, 1, tokens, tokens): no padding, no later token."""
         dtype = self.prd_embedding.dtype
         additional = ms_ops.ones((attention_mask.shape[0], _ADDITIONAL_TOKENS), attention_mask.dtype)
-        seen = ms_ops.concat([attention_mask, additional], axis=1)
+        seen = ops.concat([attention_mask, additional], axis=1)
         return padding_mask(seen, dtype) + causal_mask(self.tokens, dtype)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mindspore import Tensor, mint, nn
+from mindspore import Tensor, nn
 
 from kandinsky_backend import ops
 from kandinsky_backend.models.config import attention_levels, check_supported, epsilon, size, sizes
@@ -36,18 +36,9 @@ _ATTENTION_NORM_EPS = 1e-5
 _DOWN_ATTENDS = {"ResnetDownsampleBlock2D": False, "SimpleCrossAttnDownBlock2D": True}
 _UP_ATTENDS = {"ResnetUpsampleBlock2D": False, "SimpleCrossAttnUpBlock2D": True}
 
-# What a key that config.json leaves out stands for, where this model needs the key or does not implement the default.
+# What an option that config.json leaves out stands for, where this model does not implement the default.
 _LIBRARY_DEFAULTS: dict[str, Any] = {
-    "in_channels": 4,
-    "out_channels": 4,
-    "block_out_channels": (320, 640, 1280, 1280),
-    "layers_per_block": 2,
-    "attention_head_dim": 8,
-    "cross_attention_dim": 1280,
-    "norm_num_groups": 32,
-    "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
     "mid_block_type": "UNetMidBlock2DCrossAttn",
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
     "resnet_time_scale_shift": "default",
     "encoder_hid_dim_type": None,
     "addition_embed_type": None,
@@ -175,7 +166,7 @@ class ResnetBlock2D(nn.Cell):
         self.resample = resample
 
     def construct(self, x: Tensor, temb: Tensor) -> Tensor:
-        scale, shift = mint.chunk(self.time_emb_proj(temb), 2, dim=1)
+        scale, shift = ops.split(self.time_emb_proj(temb), 2, axis=1)
         hidden = self.conv1(self.resample(ops.silu(self.norm1(x))))
         hidden = self.conv2(ops.silu(_scale_shift_norm(self.norm2, hidden, scale, shift)))
         x = self.resample(x)
@@ -200,8 +191,8 @@ class AddedKVAttention(nn.Cell):
 
     def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
         pixels = ops.map_to_tokens(self.group_norm(x))
-        key = mint.cat([self.add_k_proj(tokens), self.to_k(pixels)], dim=1)
-        value = mint.cat([self.add_v_proj(tokens), self.to_v(pixels)], dim=1)
+        key = ops.concat([self.add_k_proj(tokens), self.to_k(pixels)], axis=1)
+        value = ops.concat([self.add_v_proj(tokens), self.to_v(pixels)], axis=1)
         mixed = multi_head_attention(self.to_q(pixels), key, value, self.heads)
         return x + ops.tokens_to_map(self.to_out[0](mixed), x.shape[2], x.shape[3])
 
@@ -290,7 +281,7 @@ class UpBlock(nn.Cell):
     def construct(self, x: Tensor, skips: list[Tensor], temb: Tensor, tokens: Tensor) -> Tensor:
         """Takes what it needs off the end of `skips`, so that their memory is free as soon as they are used."""
         for i, resnet in enumerate(self.resnets):
-            x = resnet(mint.cat([x, skips.pop()], dim=1), temb)
+            x = resnet(ops.concat([x, skips.pop()], axis=1), temb)
             if len(self.attentions):
                 x = self.attentions[i](x, tokens)
         for upsampler in self.upsamplers:
@@ -309,7 +300,7 @@ class TextImageProjection(nn.Cell):
 
     def construct(self, encoder_hidden_states: Tensor, image_embeds: Tensor) -> Tensor:
         image_tokens = self.image_embeds(image_embeds).reshape(image_embeds.shape[0], IMAGE_TOKENS, -1)
-        return mint.cat([image_tokens, self.text_proj(encoder_hidden_states)], dim=1)
+        return ops.concat([image_tokens, self.text_proj(encoder_hidden_states)], axis=1)
 
 
 class TextImageTimeEmbedding(nn.Cell):

@@ -7,6 +7,7 @@ now, which exist on CPU and Ascend alike; a faster set for one device goes in he
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import mindspore as ms
 from mindspore import Tensor, ops
@@ -58,6 +59,16 @@ def scale_shift_group_norm(
     weight, bias = weight * (1.0 + scale), bias * (1.0 + scale) + shift
     as_one = x.reshape(1, batch * channels, height, width)
     return group_norm(as_one, batch * groups, weight.reshape(-1), bias.reshape(-1), eps).reshape(x.shape)
+
+
+def concat(parts: Sequence[Tensor], axis: int) -> Tensor:
+    """`parts`, of equal shape but for `axis`, one after the other."""
+    return ops.concat(parts, axis=axis)
+
+
+def split(x: Tensor, count: int, axis: int) -> tuple[Tensor, ...]:
+    """`x` in `count` equal parts along `axis`."""
+    return ops.split(x, x.shape[axis] // count, axis=axis)
 
 
 def silu(x: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from plugin_client.wire.errors import ProtocolError
 from plugin_client.wire.limits import MAX_MESSAGE_BYTES
 from plugin_client.wire.messages import Blend, EmbedsItem, Picture
 
+MIN_RELATIVE_SUM = 1e-6  # of weights, beside the largest of them: below it they add up to 0, but for rounding
+
 
 def check_picture(picture: Picture, where: str) -> None:
     expected = picture.width * picture.height * picture.channels
@@ -34,8 +36,7 @@ def check_blend(blend: Blend, where: str) -> None:
     weights = [item.weight for item in blend.items]
     if not any(weights):
         raise ProtocolError(f"{where}.items have no weight: at least one must not be 0")
-    if blend.normalise and math.isclose(sum(weights), 0, abs_tol=1e-9):
-        raise ProtocolError(f"{where}.items have weights that sum to 0, which cannot be normalised")
+    _check_sum(blend, weights, where)
     if len({len(item.embeds) for item in blend.items if isinstance(item, EmbedsItem)}) > 1:
         raise ProtocolError(f"{where}.items have embeddings of different widths")
     produced = blend.width * blend.height * 3 * blend.count
@@ -43,6 +44,18 @@ def check_blend(blend: Blend, where: str) -> None:
         raise ProtocolError(
             f"{where}.count is {blend.count}: so many pictures of {blend.width} x {blend.height} are {produced} bytes, "
             f"and one job may make {MAX_MESSAGE_BYTES}"
+        )
+
+
+def _check_sum(blend: Blend, weights: list[float], where: str) -> None:
+    total, least = sum(weights), MIN_RELATIVE_SUM * max(map(abs, weights))
+    if blend.normalise:  # whatever the sum is, it becomes 1
+        if abs(total) < least:
+            raise ProtocolError(f"{where}.items have weights that sum to 0, or nearly, which cannot be normalised")
+    elif blend.blending == "spherical" and total < least:
+        raise ProtocolError(
+            f"{where}.items have weights that sum to {total:g}: spherical blending needs a positive sum, "
+            "so raise a weight, normalise them, or blend linearly"
         )
 
 

@@ -99,19 +99,24 @@ def parse_endpoint(text: str | None) -> str:
     """
     address = default_address() if text is None else text
     if address.startswith("ipc://"):
-        _check_socket_path(address.removeprefix("ipc://"))
+        path = address.removeprefix("ipc://")
+        if not Path(path).is_absolute():
+            raise EndpointError(f"the endpoint {address} is not an absolute path: write ipc:///folder/name.sock")
+        check_socket_path(path, f"choose a shorter one with --endpoint, or a shorter folder with {HOME_VARIABLE}")
     else:
         _check_tcp(address)
     return address
 
 
-def _check_socket_path(path: str) -> None:
-    if not Path(path).is_absolute():
-        raise EndpointError(f"the endpoint ipc://{path} is not an absolute path: write ipc:///folder/name.sock")
+def check_socket_path(path: str, advice: str) -> None:
+    """Refuse the path of a Unix socket that the system cannot hold; `advice` says what to do.
+
+    Raises:
+        EndpointError: it is longer than MAX_SOCKET_PATH_BYTES.
+    """
     if (length := len(os.fsencode(path))) > MAX_SOCKET_PATH_BYTES:
         raise EndpointError(
-            f"the socket path {path} has {length} bytes, and this system allows {MAX_SOCKET_PATH_BYTES}: "
-            f"choose a shorter one with --endpoint, or a shorter folder with {HOME_VARIABLE}"
+            f"the socket path {path} has {length} bytes, and this system allows {MAX_SOCKET_PATH_BYTES}: {advice}"
         )
 
 
@@ -147,12 +152,21 @@ def write_connection(address: str, endpoint: Endpoint) -> Path:
     path = connection_file(address)
     contents = json.dumps({"protocol": PROTOCOL_VERSION, **asdict(endpoint)}, indent=2) + "\n"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # made with mode 0600
-            file.write(contents)
-        Path(file.name).replace(path)
+        _write_privately(path, contents)
     except OSError as exc:
         raise EndpointError(f"the connection file {path} cannot be written: {exc.strerror}") from exc
     return path
+
+
+def _write_privately(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # of mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_connection(address: str) -> Endpoint:

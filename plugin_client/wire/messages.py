@@ -27,7 +27,7 @@ RefusalCode = Literal[
     "unknown-model",  # the daemon does not offer that model
     "queue-full",  # too many jobs wait, or too many bytes of pictures
     "not-ready",  # fetch of a job that has not ended
-    "id-in-use",  # submit of another request under a known job id
+    "id-in-use",  # submit of another request under the id of a job that has not ended
     "stopping",  # the daemon is shutting down
 ]
 FailureCode = Literal[
@@ -145,7 +145,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Answered at once by JobInfo; takes effect within a step."""
+    """Answered at once by JobInfo; takes effect within a step, within seconds while a model is loaded."""
 
     kind: ClassVar[str] = "cancel"
     job: JobId
@@ -289,9 +289,9 @@ class Released:
 class ModelInfo:
     name: str
     source: str  # folder or hub id
-    hash: str  # fingerprint of the weights; "" until loaded
-    loaded: bool
-    note: str = ""  # a plain word about it, e.g. that its weights are random
+    hash: str  # fingerprint of the weights; "" until their files were found
+    loaded: bool  # whether the weights that denoise are in memory now
+    note: str = ""  # a plain word about it, e.g. why it cannot be loaded
 
 
 @dataclass(frozen=True)

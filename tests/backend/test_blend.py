@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 from collections import Counter
 from dataclasses import replace
 
@@ -24,6 +26,7 @@ from kandinsky_backend.blend import (
 from kandinsky_backend.cache import EmbedsCache
 from kandinsky_backend.mixing import BlendError
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
+from kandinsky_backend.residency import Residency
 
 CAT = Text("a cat", 0.3)
 NIGHT = Text("a starry night over the river", 0.7)
@@ -160,6 +163,32 @@ def test_a_recipe_is_plain_data_and_makes_the_picture_again_without_its_sources(
     assert np.array_equal(pixels(fresh, again), np.asarray(original.image))
 
 
+def test_a_recipe_keeps_items_of_weight_0_so_that_they_can_come_back(pipelines, blender):
+    asked = request_for(replace(CAT, weight=0.0), replace(PICTURE, weight=0.0), replace(NIGHT, weight=1.0))
+    (first,) = made(blender, asked)
+    text, picture, _ = first.recipe["items"]
+    assert text == {"text": "a cat", "weight": 0.0}
+    assert (picture["label"], picture["weight"]) == ("noise.png", 0.0)
+
+    weights = (0.3, 0.3, 0.4)
+    seen = Embeds(np.frombuffer(base64.b64decode(picture["embeds"]), "<f4"), 0.0, "noise.png")
+    from_recipe = (CAT, seen, NIGHT)
+    from_sources = (CAT, PICTURE, NIGHT)
+    ours, theirs = (
+        pixels(
+            Blender(*pipelines, IDENTITY, EmbedsCache()),
+            request_for(*(replace(item, weight=weight) for item, weight in zip(items, weights, strict=True))),
+        )
+        for items in (from_recipe, from_sources)
+    )
+    assert np.array_equal(ours, theirs)
+
+
+def test_a_prompt_of_weight_0_is_not_embedded(blender):
+    events = [*blender.run(request_for(replace(CAT, weight=0.0), PICTURE))]
+    assert not any(isinstance(event, Advance) and event.stage == "prior" for event in events)
+
+
 @pytest.mark.parametrize("size", [(64, 64), (100, 70), (33, 130)])
 def test_the_picture_has_exactly_the_asked_size(blender, size):
     (one,) = made(blender, request_for(CAT, width=size[0], height=size[1]))
@@ -197,6 +226,43 @@ def test_a_preview_is_small_and_follows_the_denoising(blender):
     assert preview.size == (128, 64)
 
 
+@pytest.mark.parametrize(("height", "width", "expected"), [(8, 136, (136, 8)), (256, 8, (8, 256)), (8, 8, (64, 64))])
+def test_a_preview_of_a_strip_is_a_strip(blender, height, width, expected):
+    """A strip of 1088 x 64 px has latents of 136 x 8: a block of the longer side's would be higher than the picture."""
+    latents = np.random.default_rng(0).standard_normal((1, 4, height, width)).astype(np.float32)
+    assert blender.preview(latents).size == expected
+
+
+def loads_of(tiny_checkpoint, budget_bytes, caplog) -> tuple[list[str], list[bool]]:
+    """The models in the order in which two variations load them, and whether each step had a preview."""
+    residency = Residency(budget_bytes)
+    blender = Blender(
+        KandinskyPriorPipeline.from_pretrained(tiny_checkpoint / "prior", residency=residency),
+        KandinskyPipeline.from_pretrained(tiny_checkpoint / "decoder", residency=residency),
+        IDENTITY,
+        EmbedsCache(),
+    )
+    previews = []
+    with caplog.at_level(logging.INFO, "kandinsky_backend.residency"):
+        for event in blender.run(request_for(CAT, count=2)):
+            if isinstance(event, Advance) and event.predicted_latents is not None:
+                previews.append(blender.preview(event.predicted_latents) is not None)
+    names = [record.args[0].split(": ")[1] for record in caplog.records if record.msg.startswith("loaded")]
+    return names, previews
+
+
+def test_without_memory_for_both_the_unet_stays_until_its_steps_are_done(tiny_checkpoint, caplog):
+    names, previews = loads_of(tiny_checkpoint, 0, caplog)
+    assert names == ["text_encoder", "prior", "image_encoder", "text_encoder", *["unet", "movq"] * 2]
+    assert previews == [False] * 4
+
+
+def test_with_memory_for_both_each_is_loaded_once_and_previews_are_made(tiny_checkpoint, caplog):
+    names, previews = loads_of(tiny_checkpoint, 2**30, caplog)
+    assert sorted(names) == ["image_encoder", "movq", "prior", "text_encoder", "text_encoder", "unet"]
+    assert previews == [True] * 4
+
+
 def test_the_cut_end_of_a_long_prompt_is_told(blender):
     long = Text("a cat " * 60 + "at the very end", 1.0)
     notices = [event.text for event in blender.run(request_for(long)) if isinstance(event, Notice)]
@@ -211,6 +277,7 @@ def test_the_cut_end_of_a_long_prompt_is_told(blender):
         ({"items": (replace(CAT, weight=0.0),)}, "all weights are 0"),
         ({"items": (CAT, replace(NIGHT, weight=float("nan")))}, "item 2 is nan"),
         ({"items": (CAT, replace(NIGHT, weight=-0.3)), "normalise": True}, "add up to 0"),
+        ({"items": (CAT, replace(NIGHT, weight=-0.3)), "blending": "spherical"}, "positive sum"),
         ({"items": (Embeds(np.zeros(5, np.float32), 1.0),)}, r"item 1 has the shape \(5,\)"),
         ({"width": 0}, "width is 0"),
         ({"steps": 0}, "steps is 0"),
@@ -219,8 +286,9 @@ def test_the_cut_end_of_a_long_prompt_is_told(blender):
     ],
 )
 def test_a_request_without_meaning_is_refused_by_name(blender, change, words):
+    run = blender.run(replace(request_for(CAT), **change))
     with pytest.raises(BlendError, match=words):
-        list(blender.run(replace(request_for(CAT), **change)))
+        next(run)  # before any work
 
 
 def test_the_cache_stays_within_its_bytes_and_drops_what_was_used_longest_ago():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kandinsky_backend.mixing import BlendError, check_weights, linear, normalised, spherical
+from kandinsky_backend.mixing import BlendError, blended, check_blend, check_weights, linear, normalised, spherical
 
 RNG = np.random.default_rng(3)
 EMBEDS = RNG.standard_normal((4, 32)).astype(np.float32)
@@ -91,6 +91,38 @@ def test_the_order_of_the_items_does_not_matter_on_the_sphere():
 def test_weights_without_meaning_are_refused_by_name(weights, words):
     with pytest.raises(BlendError, match=words):
         check_weights(weights)
+
+
+@pytest.mark.parametrize(
+    ("weights", "blending", "normalise", "words"),
+    [
+        ([], "linear", False, "at least one"),
+        ([0.5, -0.5], "linear", True, "add up to 0"),
+        ([0.5, -0.5], "spherical", False, "positive sum"),
+        ([0.1, 0.2, -0.3], "spherical", False, "positive sum"),  # 5.6e-17, by rounding
+        ([-0.5, 0.2], "spherical", False, "positive sum"),
+    ],
+)
+def test_a_blend_that_cannot_be_is_refused_before_there_are_embeddings(weights, blending, normalise, words):
+    with pytest.raises(BlendError, match=words):
+        check_blend(weights, blending, normalise)
+
+
+@pytest.mark.parametrize(
+    ("weights", "blending", "normalise"),
+    [([0.5, -0.5], "linear", False), ([-0.5, 0.2], "spherical", True), ([0.0, 1.0], "spherical", False)],
+)
+def test_a_blend_that_can_be_is_not_refused(weights, blending, normalise):
+    check_blend(weights, blending, normalise)
+    assert np.isfinite(blended(EMBEDS[:2], weights, blending, normalise)).all()
+
+
+def test_weights_may_come_as_an_array():
+    weights = np.array([0.25, 0.75])
+    check_weights(weights)
+    np.testing.assert_array_equal(linear(EMBEDS[:2], weights), linear(EMBEDS[:2], [0.25, 0.75]))
+    with pytest.raises(BlendError, match="at least one"):
+        check_weights(np.array([]))
 
 
 def test_normalised_weights_add_up_to_one_and_keep_their_ratio():

@@ -5,9 +5,15 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
+from kandinsky_backend.images import ClipImageProcessor
 from kandinsky_backend.models.prior import PriorTransformer, PriorTransformerConfig, TextPrefix
+from kandinsky_backend.pipeline_base import Part
+from kandinsky_backend.pipelines import KandinskyPriorPipeline
+from kandinsky_backend.residency import Residency
+from kandinsky_backend.sampling import TextConditioning
+from kandinsky_backend.schedulers import UnCLIPScheduler
 from kandinsky_backend.weights import Weights, WeightsError
 from tests.golden import configs, text_and_prior_inputs
 from tests.golden.compare import assert_close
@@ -40,6 +46,38 @@ def test_predictions_match_diffusers(architecture: str) -> None:
     for timestep in text_and_prior_inputs.PRIOR_TIMESTEPS:
         key = f"prior/{architecture}/predicted_{timestep}"
         assert_close(key, predict(model, timestep, arrays), GOLDEN[key], limit=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["a", "b"])
+def test_one_prefix_serves_every_step(architecture: str) -> None:
+    model, arrays = build(architecture), inputs(architecture)
+    prefix = encode(model, arrays)
+    for timestep in (999, 500, 0, 999):
+        again = model(Tensor(arrays["latents"]), timestep, prefix).asnumpy()
+        np.testing.assert_allclose(again, predict(model, timestep, arrays), atol=1e-6)
+
+
+class CountingPrior(PriorTransformer):
+    encoded = 0
+
+    def encode_text(self, text_embeds: Tensor, text_hidden_states: Tensor, attention_mask: Tensor) -> TextPrefix:
+        self.encoded += 1
+        return super().encode_text(text_embeds, text_hidden_states, attention_mask)
+
+
+def test_a_run_encodes_its_text_once_and_not_before_it_starts() -> None:
+    model = CountingPrior(PriorTransformerConfig.from_dict(configs.PRIOR["a"]), RandomWeights())
+    unused = Part(None, Residency().add("unused", 0, nn.Cell))
+    pictures = ClipImageProcessor(28, 28, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), rescale_factor=1 / 255)
+    pipeline = KandinskyPriorPipeline(model, unused, unused, None, UnCLIPScheduler(), pictures)
+    arrays = inputs("a")
+    conditioning = TextConditioning(arrays["text_embeds"], arrays["text_hidden_states"], arrays["attention_mask"])
+    generator = np.random.default_rng(0)
+    steps = pipeline.sample(
+        conditioning, arrays["latents"][:1], generator=generator, num_inference_steps=4, guidance_scale=4.0
+    )
+    assert model.encoded == 0
+    assert [(step.index, model.encoded) for step in steps] == [(0, 1), (1, 1), (2, 1), (3, 1)]
 
 
 @pytest.mark.parametrize("architecture", ["a", "b"])

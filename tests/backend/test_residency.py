@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from kandinsky_backend.residency import DEFAULT_SHARE, Residency, Resident, physical_memory
+from kandinsky_backend.residency import Residency, Resident, usable_memory
 
 
 class Models:
@@ -96,13 +98,39 @@ def test_a_model_can_be_dropped_by_hand_again_and_again() -> None:
     assert models.residency.loaded_bytes == 0
 
 
-def test_the_default_budget_is_a_share_of_the_memory() -> None:
-    assert Residency().budget_bytes == int(DEFAULT_SHARE * physical_memory())
-    assert physical_memory() > 2**30
+def test_a_model_fits_beside_another_if_both_fit_into_the_budget() -> None:
+    models = Models(20)
+    unet, movq, prior = models.add("unet", 15), models.add("movq", 5), models.add("prior", 6)
+    prior.get()  # in the way, but not of the two
+    assert movq.fits_beside(unet)
+    assert not prior.fits_beside(unet)
+    assert prior.fits_beside(Models(1).add("of another budget", 15))
+
+
+def test_the_default_budget_leaves_room_for_more_than_models() -> None:
+    assert 0.25 < Residency().budget_bytes / usable_memory() < 0.75
+
+
+def test_a_container_may_use_what_its_control_group_allows(tmp_path: Path) -> None:
+    limits = [tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"]
+    of_machine = usable_memory(limits)  # neither file is there
+    assert of_machine > 2**30
+    limits[0].write_text("max\n")
+    limits[1].write_text("9223372036854771712\n")  # how version 1 says that there is no limit
+    assert usable_memory(limits) == of_machine
+    limits[0].write_text("314572800\n")
+    assert usable_memory(limits) == 300 * 2**20
+
+
+def test_where_the_system_does_not_tell_its_memory_8_gib_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sysconf")
+    assert usable_memory([]) == 8 * 2**30
 
 
 MEASURE = """
-import numpy as np, psutil
+import resource
+from pathlib import Path
+import numpy as np
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 from kandinsky_backend.residency import Residency
@@ -124,7 +152,7 @@ class Model(nn.Cell):
             ops.matmul(x, weight)
         return x + 1.0
 
-megabytes = lambda: psutil.Process().memory_info().rss >> 20
+megabytes = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
 resident = Residency(2**30).add("model", 2**28, Model)
 resident.get()(Tensor(np.ones((1, 2), np.float32))).asnumpy()
 loaded = megabytes()
@@ -133,6 +161,7 @@ print(loaded - megabytes())
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_memory_of_a_dropped_model_goes_back_to_the_system() -> None:
     run = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
     assert int(run.stdout) >= 240  # MB, of 256

@@ -64,11 +64,23 @@ def test_parameters_are_named_as_in_the_checkpoint() -> None:
     assert {parameter.name for parameter in small_unet().get_parameters()} == set(weights.shapes)
 
 
-def test_keys_that_are_left_out_stand_for_the_library_defaults() -> None:
-    sizes = {"in_channels", "layers_per_block", "cross_attention_dim", "attention_head_dim", "norm_eps"}
-    config = UNetConfig.from_dict({key: value for key, value in configs.UNET_FULL.items() if key not in sizes})
-    assert (config.in_channels, config.layers_per_block, config.norm_eps) == (4, 2, 1e-5)
-    assert (config.cross_attention_dim, config.attention_head_dim) == (1280, 8)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "attention_head_dim",
+        "block_out_channels",
+        "cross_attention_dim",
+        "encoder_hid_dim",
+        "in_channels",
+        "layers_per_block",
+        "norm_num_groups",
+        "out_channels",
+        "up_block_types",
+    ],
+)
+def test_a_size_that_is_left_out_is_named(key: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        UNetConfig.from_dict({name: value for name, value in configs.UNET_FULL.items() if name != key})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from plugin_client.wire import endpoint
 from tests.client.scripted_daemon import Script, ScriptedDaemon
@@ -23,3 +24,17 @@ def script() -> Iterator[Script]:
     script = Script()
     with ScriptedDaemon(script):
         yield script
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def cat(here: Path) -> Path:
+    path = here / "cat.png"
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(path)
+    return path

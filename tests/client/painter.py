@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from daemon.errors import JobError
 from plugin_client.wire.messages import Blend, ModelInfo, Progress, Result, Submit
 from tests.client.scripted_daemon import result
 
@@ -21,3 +22,10 @@ class Painter:
     def run(self, job: str, blend: Blend) -> Iterator[Progress | Result]:
         yield Progress(job, "denoising", 1, 2, blend.variation, 0.1, 0.1)
         yield result(Submit(job, blend))
+
+
+class Unloadable(Painter):
+    """Its model's files are not there."""
+
+    def run(self, job: str, blend: Blend) -> Iterator[Progress | Result]:
+        raise JobError("load-failed", f"no model is called {self._models[0]!r}")

@@ -69,9 +69,15 @@ def result(submit: Submit) -> Result:
 def recipe(blend: Blend) -> dict[str, Any]:
     """As the model side writes it."""
     names = ("width", "height", "steps", "guidance", "prior_steps", "prior_guidance", "negative", "decoder_prompt")
-    names += ("seed", "variation", "blending", "normalise", "model")
+    names += ("seed", "variation", "blending", "normalise")
     settings = {name: getattr(blend, name) for name in names}
-    made_by = {"model_hash": "f00d", "precision": "float32", "device": "CPU", "version": "0.1.0"}
+    made_by = {
+        "model": blend.model or "kandinsky-2-1",
+        "model_hash": "f00d",
+        "precision": "float32",
+        "device": "CPU",
+        "version": "0.1.0",
+    }
     return {"recipe": 1, "items": [_recorded(item) for item in blend.items if item.weight], **settings, **made_by}
 
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import _thread
-import errno
 import io
-import json
 import re
 import threading
 from collections.abc import Iterable
@@ -13,15 +11,13 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
-from plugin_client import cli, launch
+from plugin_client import launch
 from plugin_client.wire.messages import (
     Accepted,
     Blend,
     Cancel,
     DaemonMessage,
-    EmbedsItem,
     Failed,
-    ModelInfo,
     Picture,
     PictureItem,
     Progress,
@@ -32,41 +28,12 @@ from plugin_client.wire.messages import (
     TextItem,
 )
 from tests.client.scripted_daemon import Script, ScriptedDaemon, job_info
+from tests.client.shell import opened, run, submitted
 
 JOB_A, JOB_B = "1f2e3d4c-0000-4000-8000-000000000001", "1f99aaaa-0000-4000-8000-000000000002"
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def cat(here: Path) -> Path:
-    path = here / "cat.png"
-    Image.new("RGB", (8, 8), (9, 9, 9)).save(path)
-    return path
-
-
-def run(command: str, *more: str) -> int:
-    """The exit code of a command line."""
-    try:
-        return cli.main([*command.split(), *more])
-    except SystemExit as exc:  # argparse's own way out
-        return int(exc.code or 0)
-
-
-def opened(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        image.load()
-    return image
-
-
-def submitted(script: Script) -> Blend:
-    (submit,) = script.submitted.values()
-    return submit.blend
+pytestmark = pytest.mark.usefixtures("here")
 
 
 # --- generate ----------------------------------------------------------------------------------------------------
@@ -80,7 +47,7 @@ def test_generate_writes_the_picture_and_prints_where(
     said = capsys.readouterr()
     assert said.out == "out.png\n"
     assert "seed 7\n" in said.err
-    assert "painting, step 1 of 3" in said.err
+    assert "painting, 33%" in said.err
     assert "warning: the prompt was cut" in said.err
     picture = Picture(8, 8, 3, bytes([9]) * 192)
     assert submitted(script).items == (PictureItem(picture, 0.25, label="cat.png"), TextItem("a cat", 0.75))
@@ -140,14 +107,14 @@ def test_a_terminal_shows_one_line_that_vanishes(script: Script, monkeypatch: py
     assert run("generate --prompt cat 1 -o out.png --size 16x16 --seed 1") == 0
     first, *bars, after = stderr.getvalue().split("\r")
     assert first == "seed 1\n"
-    assert bars[0] == "██████████░░░░░░░░░░░░░░░░░░░░  33%  painting, step 1 of 3, 0:00 left\x1b[K"
-    assert after == "\x1b[Kwarning: the prompt was cut\n"
+    assert bars[0] == "██████████░░░░░░░░░░░░░░░░░░░░  33%  painting\x1b[J"
+    assert after == "\x1b[Jwarning: the prompt was cut\n"
 
 
 USAGE = [
     ("generate -o out.png", "nothing to blend: give at least one --prompt TEXT WEIGHT or --image FILE WEIGHT"),
     ("generate --prompt cat 1", "the following arguments are required: -o/--output"),
-    ("generate --prompt cat -o out.png", "expected 2 arguments"),
+    ("generate --prompt cat -o out.png", "give a text and a weight"),
     ("generate --prompt cat much -o out.png", "the weight of 'cat': 'much' is no number"),
     ("generate --prompt cat nan -o out.png", "the weight of 'cat': nan is out of range"),
     ("generate --prompt cat 1001 -o out.png", "must be from -1000.0 to 1000.0"),
@@ -158,7 +125,7 @@ USAGE = [
     ("generate --prompt cat 1 -o folder.png", "it is a folder"),
     ("generate --prompt cat 1 -o out.png --grid nowhere/sheet.png", "there is no folder nowhere"),
     ("generate --prompt cat 1 -o out.png --size 768", "'768' is no size: write WIDTHxHEIGHT"),
-    ("generate --prompt cat 1 -o out.png --size 0x768", "0 is out of range: must be from 16 to 2048"),
+    ("generate --prompt cat 1 -o out.png --size 0x768", "0x768 is out of range: sides are 16 to 2048 px"),
     ("generate --prompt cat 1 -o out.png --size 768x4096", "4096 is out of range"),
     ("generate --prompt cat 1 -o out.png --steps 0", "must be from 1 to 1000"),
     ("generate --prompt cat 1 -o out.png --steps few", "'few' is no whole number"),
@@ -232,8 +199,9 @@ class Refusing(Script):
         return [Refusal("unknown-model", "there is no model 'x' here: choose one of y")]
 
 
-def test_a_refusal_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(Refusing(), capsys) == "kandinsky-blend: there is no model 'x' here: choose one of y\n"
+def test_a_refusal_says_why_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "there is no model 'x' here: choose one of y, or run `kandinsky-blend stop` and ask again"
+    assert outcome(Refusing(), capsys) == f"kandinsky-blend: {said}\n"
 
 
 @pytest.mark.parametrize("command", ["status", "models", "stop", "cancel 1f2e", "fetch 1f2e -o out.png"])
@@ -247,23 +215,6 @@ def test_without_a_daemon_these_commands_say_so(command: str, capsys: pytest.Cap
 def test_a_tcp_daemon_is_not_started_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("generate --prompt cat 1 -o out.png --endpoint tcp://127.0.0.1:5555") == 1
     assert "no daemon runs at tcp://127.0.0.1:5555" in capsys.readouterr().err
-
-
-def test_a_full_disk_loses_nothing(
-    script: Script, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*args: object, **kwargs: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "out.png")
-
-    (here / "out.png").write_bytes(b"older")
-    monkeypatch.setattr(Image.Image, "save", full)
-    assert run("generate --prompt cat 1 -o out.png --size 16x16 --quiet") == 1
-    (job,) = script.submitted
-    error = capsys.readouterr().err
-    assert "out.png cannot be written: No space left on device; the daemon keeps the pictures" in error
-    assert f"kandinsky-blend fetch {job[:8]} -o FILE.png" in error
-    assert not any(isinstance(message, Release) for message in script.asked)
-    assert (here / "out.png").read_bytes() == b"older"
 
 
 class Busy(Script):
@@ -291,69 +242,6 @@ def test_ctrl_c_cancels_the_job_and_says_so(capsys: pytest.CaptureFixture[str]) 
         assert run("generate --prompt cat 1 -o out.png --size 16x16 --quiet") == 130
     assert isinstance(daemon.script.asked[-1], Cancel)
     assert capsys.readouterr().err == "kandinsky-blend: cancelled\n"
-
-
-# --- again -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def made(script: Script, cat: Path, here: Path) -> Path:
-    """A picture with a recipe."""
-    assert run("generate --image cat.png 0.25 --prompt dog 0.75 --size 32x16 --seed 7 --count 2 -o out.png") == 0
-    script.submitted.clear()
-    return here / "out-2.png"
-
-
-def test_again_makes_the_same_file(script: Script, made: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    capsys.readouterr()
-    assert run("again out-2.png") == 0
-    assert (here / "out-2-again.png").read_bytes() == made.read_bytes()
-    said = capsys.readouterr()
-    assert said.out == "out-2-again.png\n"
-    assert "the same picture, byte for byte" in said.err
-    blend = submitted(script)
-    assert blend.items == (EmbedsItem(bytes(12), 0.25, "cat.png"), TextItem("dog", 0.75))
-    assert (blend.seed, blend.variation, blend.count) == (7, 1, 1)
-    assert blend.model_hash == "f00d"
-
-
-def test_again_over_the_file_itself_is_the_same_file(script: Script, made: Path) -> None:
-    before = made.read_bytes()
-    assert run("again out-2.png -o out-2.png") == 0
-    assert made.read_bytes() == before
-
-
-def test_again_with_changes_says_what_differs(script: Script, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("again out-2.png --weights 0 1 --seed 8 --steps 3 --guidance 2 --size 16x16 -o new.png") == 0
-    assert "another picture: its recipe differs in guidance, items, seed, steps, width" in capsys.readouterr().err
-    blend = submitted(script)
-    assert [item.weight for item in blend.items] == [0.0, 1.0]
-    assert (blend.seed, blend.steps, blend.guidance, blend.width, blend.height) == (8, 3, 2.0, 16, 16)
-
-
-def test_again_with_too_few_weights_is_refused(script: Script, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("again out-2.png --weights 1") == 2
-    assert "1 weights were given, and the recipe has 2 items" in capsys.readouterr().err
-
-
-def test_weights_under_another_name_are_found_by_their_hash(script: Script, made: Path) -> None:
-    """The daemon checks the hash; what the model is called there does not matter."""
-    recipe = json.loads(opened(made).info["kandinsky-blend"])
-    chunks = PngImagePlugin.PngInfo()
-    chunks.add_itxt("kandinsky-blend", json.dumps(recipe | {"model": "/home/somebody/model"}))
-    Image.new("RGB", (2, 2)).save(made, pnginfo=chunks)
-    assert run("again out-2.png") == 0
-    assert (submitted(script).model, submitted(script).model_hash) == ("", "f00d")
-
-
-def test_another_model_may_be_asked_for(script: Script, made: Path) -> None:
-    script.models += (ModelInfo("other", "x", "", loaded=False),)
-    assert run("again out-2.png --model other") == 0
-    assert (submitted(script).model, submitted(script).model_hash) == ("other", "")
-
-
-def test_files_hold_nothing_that_changes_from_day_to_day(script: Script, made: Path) -> None:
-    assert set(opened(made).info) == {"kandinsky-blend"}
 
 
 # --- jobs and the daemon -----------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import subprocess
 import sys
 import threading
@@ -32,6 +33,8 @@ from plugin_client.wire.errors import (
 from plugin_client.wire.messages import (
     Accepted,
     Blend,
+    Cancel,
+    ClientMessage,
     DaemonMessage,
     EmbedsItem,
     Failed,
@@ -183,6 +186,28 @@ def test_what_is_no_job_id_is_not_sent(script: Script, job_id: str) -> None:
     assert script.asked == []
 
 
+class Endless(Script):
+    """Works until it is cancelled; Ctrl-C comes with the first step."""
+
+    def work(self, submit: Submit) -> Iterable[DaemonMessage]:
+        threading.Timer(0.2, _thread.interrupt_main).start()
+        return [Progress(submit.job, "denoising", 1, 3, 0, 0.1, 100.0)]
+
+
+def test_a_blend_that_is_interrupted_leaves_no_job_that_runs() -> None:
+    with ScriptedDaemon(Endless()) as daemon, Client() as client, pytest.raises(KeyboardInterrupt):
+        client.blend([("a cat", 1)], **SMALL)
+    (job,) = daemon.script.submitted
+    assert daemon.script.asked[-2:] == [Cancel(job), Release(job)]
+
+
+def test_a_blend_that_fails_leaves_no_job_behind() -> None:
+    with ScriptedDaemon(Failing()) as daemon, Client() as client, pytest.raises(JobFailed, match="it went wrong"):
+        client.blend([("a cat", 1)], **SMALL)
+    (job,) = daemon.script.submitted
+    assert daemon.script.asked[-1] == Release(job)
+
+
 # --- no daemon, a dead one, another one --------------------------------------------------------------------------
 
 
@@ -243,6 +268,22 @@ def test_a_daemon_that_dies_in_the_middle_is_found_out() -> None:
         daemon.__exit__(None, None, None)
         with pytest.raises(NoAnswer):
             job.result()
+
+
+class SlowToTake(Script):
+    """Needs a while for a large request, as a busy machine does."""
+
+    def answer(self, message: ClientMessage) -> Iterable[DaemonMessage]:
+        time.sleep(0.5)
+        return super().answer(message)
+
+
+def test_a_large_request_may_take_longer_to_be_answered() -> None:
+    large = Image.new("RGB", (4000, 2000))  # 24 MB: 24 s more
+    with ScriptedDaemon(SlowToTake()), Client(timeout=0.1) as client:
+        assert client.submit([(large, 1)], **SMALL).id
+        with pytest.raises(NoAnswer, match=r"did not answer 'ping' within 0\.1 s"):
+            client.ping()
 
 
 class Reminded(Silent):
@@ -387,12 +428,18 @@ def test_a_path_is_a_file_whatever_its_name(tmp_path: Path) -> None:
     assert item.picture == Picture(2, 2, 4, bytes((1, 2, 3, 4)) * 4)
 
 
+@pytest.mark.parametrize("source", ["IMG_1.HEIC", "cat.heif", Path("cat.heic")])
+def test_a_heic_picture_is_refused_with_what_to_do(source: str | Path) -> None:
+    with pytest.raises(UsageError, match=f"{source} is a HEIC picture, which cannot be read: save it as PNG or JPEG"):
+        make_blend([(source, 1)])
+
+
 def test_wire_items_are_sent_as_they_are() -> None:
     items = (EmbedsItem(bytes(8), 0.5), TextItem("cat.png", 0.5))
     assert make_blend(items).items == items
 
 
-@pytest.mark.parametrize("name", ["missing.png", "MISSING.JPG", "a cat.webp"])
+@pytest.mark.parametrize("name", ["missing.png", "MISSING.JPG", "a cat.webp", "night.avif", "scan.jp2", "old.tga"])
 def test_a_picture_file_that_is_not_there_is_named(name: str) -> None:
     with pytest.raises(UsageError, match=name):
         make_blend([(name, 1)])

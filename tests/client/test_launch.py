@@ -57,6 +57,34 @@ def test_the_command_line_works_with_a_real_daemon(
     assert launch._started[0].wait(PATIENCE) == 0
 
 
+def test_a_daemon_that_was_started_for_a_mistyped_model_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--engine=tests.client.painter:Unloadable", "--model=owner/typo"]
+    monkeypatch.setattr(launch, "model_arguments", lambda names: arguments)
+    command = ["generate", "--prompt", "cat", "1", "--size", "32x16", "-o", "out.png", "--quiet", "--model"]
+    assert cli.main([*command, "owner/typo"]) == 1
+    assert "no model is called 'owner/typo'" in capsys.readouterr().err
+    assert launch._started[0].wait(PATIENCE) == 0
+    arguments[:] = PAINTER
+    assert cli.main([*command, "kandinsky-2-1"]) == 0
+
+
+def test_a_daemon_that_ran_before_outlives_a_model_that_it_cannot_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    launch.start(None, ["--engine=tests.client.painter:Unloadable"]).close()
+    monkeypatch.setattr(launch, "_started", [])  # as for another process
+    try:
+        assert cli.main(["generate", "--prompt", "cat", "1", "--size", "32x16", "-o", "out.png", "--quiet"]) == 1
+        with Client() as client:
+            assert not client.ping().stopping
+    finally:
+        launch.stop(None)
+
+
 def test_two_that_start_a_daemon_at_once_share_it() -> None:
     def pid(_: int) -> int:
         with launch.connect_or_start(None, PAINTER) as client:

@@ -27,14 +27,44 @@ def test_sizes_are_in_the_unit_that_is_read_easily(count: int, said: str) -> Non
     assert size(count) == said
 
 
-def test_progress_tells_stage_step_and_time() -> None:
-    assert plain_line(progress(25, 75)) == "painting, step 25 of 75, 1:12 left"
-    assert plain_line(progress(0, 0, remaining=-1, stage="loading")) == "loading the model"
+def test_progress_tells_stage_share_and_time() -> None:
+    assert plain_line(progress(25, 75)) == "painting, 33%, 1:12 left"
+
+
+def test_a_job_that_has_not_begun_is_prepared_and_only_weights_are_loaded() -> None:
+    assert plain_line(progress(0, 0, remaining=-1, stage="loading")) == "preparing"
+    assert plain_line(progress(0, 75, remaining=-1, stage="loading")) == "loading the model, 0%"
+    assert plain_line(progress(0, 0, remaining=-1, stage="queued")) == "waiting"
+
+
+@pytest.mark.parametrize(("step", "remaining", "said"), [(1, 72.4, False), (2, 72.4, True), (2, -1, False)])
+def test_time_is_told_when_it_is_known_and_not_from_the_first_step(step: int, remaining: float, said: bool) -> None:
+    assert ("left" in plain_line(progress(step, 75, remaining))) == said
 
 
 def test_a_bar_is_never_longer_than_its_frame() -> None:
-    assert bar_line(progress(80, 75)).startswith("█" * 30 + " ")
-    assert bar_line(progress(0, 0)).startswith("░" * 30 + "   0%")
+    assert bar_line(progress(80, 75), 100).startswith("█" * 30 + " 100%")
+    assert bar_line(progress(0, 0), 100).startswith("░" * 30 + "   0%")
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (100, "██████████░░░░░░░░░░░░░░░░░░░░  33%  painting, 1:12 left"),
+        (56, "██████████░░░░░░░░░░░░░░░░░░░░  33%  painting, 1:12 left"),
+        (41, "█████░░░░░░░░░░  33%  painting, 1:12 left"),
+        (31, "█░░░░  33%  painting, 1:12 left"),
+        (30, " 33%  painting, 1:12 left"),
+        (25, " 33%  painting, 1:12 left"),
+        (24, "██░░░░░░  33%  1:12 left"),
+        (15, " 33%  1:12 left"),
+        (14, "███░░░░░░  33%"),
+        (4, " 33%"),
+        (0, ""),
+    ],
+)
+def test_a_narrow_line_loses_its_bar_before_its_words(columns: int, line: str) -> None:
+    assert bar_line(progress(25, 75), columns) == line
 
 
 class Terminal(io.StringIO):
@@ -43,10 +73,22 @@ class Terminal(io.StringIO):
 
 
 def test_a_narrow_terminal_gets_a_line_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", "42")
     stream = Terminal()
     ProgressLine(stream).show(progress(25, 75))
-    assert len(stream.getvalue().removeprefix("\r").removesuffix("\x1b[K")) == 39
+    assert stream.getvalue() == "\r█████░░░░░░░░░░  33%  painting, 1:12 left\x1b[J"
+
+
+def test_a_line_that_a_narrower_terminal_has_broken_goes_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = Terminal()
+    line = ProgressLine(stream)
+    line.show(progress(25, 75))  # 56 columns
+    monkeypatch.setenv("COLUMNS", "20")
+    stream.truncate(stream.seek(0))
+    line.show(progress(26, 75))
+    line.clear()
+    assert stream.getvalue() == "\x1b[2A\r 35%  1:12 left\x1b[J\r\x1b[J"
 
 
 def test_a_file_gets_a_line_for_a_stage_and_no_more_than_one_in_a_while() -> None:
@@ -55,7 +97,7 @@ def test_a_file_gets_a_line_for_a_stage_and_no_more_than_one_in_a_while() -> Non
     for step in range(1, 50):
         line.show(progress(step, 75, stage="prior" if step < 25 else "denoising"))
     line.clear()
-    assert stream.getvalue() == "imagining the prompts, step 1 of 75, 1:12 left\npainting, step 25 of 75, 1:12 left\n"
+    assert stream.getvalue() == "imagining the prompts, 1%\npainting, 33%, 1:12 left\n"
 
 
 def test_columns_are_as_wide_as_they_must_be() -> None:

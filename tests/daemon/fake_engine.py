@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from daemon.errors import JobError
-from plugin_client.wire.messages import Blend, ModelInfo, Picture, Progress, Result, TextItem
+from plugin_client.wire.messages import Blend, ModelInfo, Picture, Progress, Result, Stage, TextItem
 
 QUICK = 0.01  # s
 SLOW = 0.1
@@ -29,6 +29,10 @@ def _refuse() -> None:
     raise JobError("bad-request", "the prompt is not to my taste")
 
 
+def _forge() -> None:
+    raise JobError("bad-request", "no\n2026-01-01 INFO forged \x1b[31mline")
+
+
 def _flood_memory() -> None:
     raise MemoryError("cannot allocate 8 GB")
 
@@ -42,9 +46,11 @@ _STEPS: dict[str, Callable[[], None]] = {
     "slow": lambda: time.sleep(SLOW),
     "long": lambda: time.sleep(LONG),
     "burn": _burn,
+    "download": lambda: time.sleep(3600),
     "endless": lambda: time.sleep(3600),
     "flash": lambda: None,
     "refuse": _refuse,
+    "forge": _forge,
     "greedy": _flood_memory,
     "stumble": _stumble,
     "abort": os.abort,
@@ -66,7 +72,8 @@ class FakeEngine:
         item = blend.items[0]
         words = item.text.split() if isinstance(item, TextItem) else ["quick"]
         for done, word in enumerate(words):
-            yield Progress(job, "denoising", done, len(words), blend.variation, elapsed=0, remaining=1)
+            stage: Stage = "loading" if word == "download" else "denoising"
+            yield Progress(job, stage, done, len(words), blend.variation, elapsed=0, remaining=1)
             _STEPS[word]()
         pixels = bytes([blend.seed % 256]) * (3 * blend.width * blend.height)
         picture = Picture(blend.width, blend.height, 3, pixels)

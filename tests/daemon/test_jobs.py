@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import time
 
 import pytest
 
@@ -28,7 +29,7 @@ def picture_blend(pixels: bytes = PIXELS) -> Blend:
 
 
 def submit(jobs: Jobs, request: Blend | None = None) -> Job:
-    return jobs.submit(new_id(), request or blend(), now=0)[0]
+    return jobs.submit(new_id(), request or blend(), now=0)
 
 
 def result(job: Job) -> Result:
@@ -89,28 +90,30 @@ def test_jobs_wait_in_the_order_of_arrival() -> None:
     assert [jobs.ahead(job) for job in (second, third)] == [0, 1]
 
 
-def test_the_same_submit_again_finds_the_same_job() -> None:
-    jobs, job_id = Jobs(), new_id()
-    job, is_new = jobs.submit(job_id, picture_blend(), now=0)
-    assert is_new
-    assert jobs.submit(job_id, picture_blend(), now=1) == (job, False)
-    assert len(jobs.all()) == 1
+def test_a_job_is_found_by_its_id() -> None:
+    jobs = Jobs()
+    job = submit(jobs)
+    assert jobs.find(job.id) is jobs.get(job.id) is job
+    assert jobs.find(new_id()) is None
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        dataclasses.replace(picture_blend(), seed=1),
-        picture_blend(b"\1" + PIXELS[1:]),
-        Blend((EmbedsItem(PIXELS, 1.0),)),
-    ],
-)
-def test_another_request_under_a_known_id_is_refused(other: Blend) -> None:
-    jobs, job_id = Jobs(), new_id()
-    jobs.submit(job_id, picture_blend(), now=0)
-    with pytest.raises(RequestRefused, match="make a new id") as refused:
-        jobs.submit(job_id, other, now=1)
-    assert refused.value.code == "id-in-use"
+def test_a_cancelled_job_goes_on_until_it_has_ended() -> None:
+    jobs = Jobs()
+    job = submit(jobs)
+    jobs.start(job, now=0)
+    jobs.cancel(job)
+    assert job.is_active
+    jobs.finish(job, Failed(job.id, "cancelled", ""), now=1)
+    assert job.state == "cancelled"
+
+
+def test_a_large_submit_is_taken_without_looking_at_its_pixels() -> None:
+    large = picture_blend(bytes(64 * 2**20))
+    began = time.perf_counter()
+    hashlib.sha256(large.items[0].picture.pixels)
+    hashed = time.perf_counter()
+    submit(Jobs(), large)
+    assert time.perf_counter() - hashed < (hashed - began) / 10
 
 
 def test_a_full_queue_refuses_until_a_job_leaves_it() -> None:
@@ -122,12 +125,6 @@ def test_a_full_queue_refuses_until_a_job_leaves_it() -> None:
     assert refused.value.code == "queue-full"
     jobs.start(first, now=0)
     submit(jobs)
-
-
-def test_a_full_queue_still_knows_its_jobs() -> None:
-    jobs, job_id = Jobs(max_waiting=1), new_id()
-    job, _ = jobs.submit(job_id, blend(), now=0)
-    assert jobs.submit(job_id, blend(), now=1) == (job, False)
 
 
 def test_the_bytes_of_waiting_pictures_are_limited() -> None:

@@ -57,6 +57,8 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
+    limits = "until it is released, for 24 hours at most; beyond 100 results or 1 GiB of pictures the oldest go first."
+    assert limits in " ".join(text.split())
     for option in ("--model", "--device", "--precision", "--endpoint", "--memory", "--log-level"):
         assert re.search(rf"^  {option}.*\n? +\S", text, re.MULTILINE)
     assert "--engine" not in text
@@ -117,6 +119,17 @@ def test_an_unusable_endpoint_is_one_sentence(daemons: Daemons, address: str, co
     assert daemon.wait() == 1
     assert complaint in daemon.log
     assert daemon.log.count("\n") == 1
+
+
+def test_a_home_that_leaves_no_room_for_the_worker_s_socket_is_one_sentence(home: Path) -> None:
+    room = endpoint.MAX_SOCKET_PATH_BYTES - len(str(home / "x" / "daemon.sock")) + 1
+    daemons = Daemons(home / ("x" * room))
+    daemons.home.mkdir(mode=0o700)
+    assert len(str(daemons.home / "daemon.sock")) == endpoint.MAX_SOCKET_PATH_BYTES
+    daemon = daemons.launch()
+    assert daemon.wait() == 1
+    assert re.fullmatch(rf"kandinsky-daemon: the socket path .* has \d+ bytes.*{endpoint.HOME_VARIABLE}\n", daemon.log)
+    assert left_in(daemons.home) == set()
 
 
 def test_a_port_in_use_is_one_sentence(daemons: Daemons) -> None:
@@ -195,6 +208,15 @@ def test_a_signal_stops_in_good_order(daemons: Daemons, number: signal.Signals) 
     assert "Traceback" not in daemon.log
 
 
+def test_a_signal_while_it_starts_leaves_nothing_behind(daemons: Daemons) -> None:
+    daemon = daemons.launch()
+    wait_until(lambda: list(daemons.home.glob("*.lock")), "the lock is taken")
+    daemon.process.terminate()
+    assert daemon.wait() == 0
+    assert left_in(daemons.home) == set()
+    assert "Traceback" not in daemon.log
+
+
 def test_a_stop_does_not_wait_for_a_step_that_does_not_end(daemons: Daemons) -> None:
     daemon = daemons.start()
     with daemons.client() as client:
@@ -232,6 +254,14 @@ def test_a_daemon_starts_over_what_a_killed_one_left(daemons: Daemons) -> None:
     assert sum(CHANNEL_SUFFIX in name for name in left_in(daemons.home)) == 1
 
 
+def test_the_log_tells_the_endpoint_the_models_and_the_end(daemons: Daemons) -> None:
+    daemon = daemons.start("--model=one", "--model=two")
+    daemon.end()
+    first, *_, last = daemon.log.splitlines()
+    assert re.search(rf"kandinsky-daemon \S+ listens at {daemons.default_address} and offers one, two$", first)
+    assert last.endswith("kandinsky-daemon has ended")
+
+
 def test_the_log_tells_each_job_in_lines_for_people(daemons: Daemons) -> None:
     daemon = daemons.start()
     with daemons.client() as client:
@@ -250,3 +280,12 @@ def test_the_log_tells_each_job_in_lines_for_people(daemons: Daemons) -> None:
     ):
         assert re.search(f"^{stamp}{line}$", daemon.log, re.MULTILINE), daemon.log
     assert len([line for line in daemon.log.splitlines() if done.job[:8] in line]) == 2
+
+
+def test_what_comes_from_outside_forges_no_line_of_the_log(daemons: Daemons) -> None:
+    daemon = daemons.start()
+    with daemons.client() as client:
+        failed = client.run(blend("forge"))
+    assert failed.message.count("\n") == 1
+    assert "\x1b" not in daemon.log
+    assert re.search(r" INFO +job [0-9a-f]{8} failed .* no 2026-01-01 INFO forged \[31mline$", daemon.log, re.MULTILINE)

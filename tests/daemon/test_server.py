@@ -13,7 +13,9 @@ from daemon.server import MAX_WATCHES
 from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES
 from plugin_client.wire.messages import (
     Accepted,
+    Blend,
     Cancel,
+    EmbedsItem,
     Failed,
     Fetch,
     JobInfo,
@@ -136,10 +138,32 @@ def test_a_repeated_submit_does_the_job_once_and_watches_it(client: RawClient, o
     assert isinstance(other.receive()[1], Result)
 
 
-def test_another_request_under_a_known_id_is_refused(client: RawClient) -> None:
-    job = client.submit(blend("quick", seed=1))
-    assert client.ask(Submit(job, blend("quick", seed=2)), Refusal).code == "id-in-use"
-    client.outcome(job)
+def picture_item(*pixels: int) -> PictureItem:
+    return PictureItem(Picture(len(pixels), 1, 3, bytes(pixels) * 3), 1.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        blend(items=(picture_item(1, 2), picture_item(3)), seed=2),
+        blend(items=(picture_item(1, 9), picture_item(3)), seed=1),
+        blend(items=(picture_item(1, 2), EmbedsItem(bytes(8), 1.0)), seed=1),
+    ],
+)
+def test_another_request_under_the_id_of_a_job_that_has_not_ended_is_refused(client: RawClient, other: Blend) -> None:
+    first = blend(items=(picture_item(1, 2), picture_item(3)), seed=1)
+    running = client.submit(blend("slow " * 100))
+    job = client.submit(first)
+    refusal = client.ask(Submit(job, other), Refusal)
+    assert (refusal.code, "make a new id" in refusal.message) == ("id-in-use", True)
+    assert client.submit(first, job) == job
+    end(client, running, job)
+
+
+def test_any_request_under_the_id_of_an_ended_job_gets_its_outcome(client: RawClient) -> None:
+    done = client.run(blend("quick", seed=1))
+    client.submit(blend("quick", seed=2), done.job)
+    assert client.outcome(done.job) == done
 
 
 def test_all_watchers_are_told_and_a_late_one_at_once(client: RawClient, other: RawClient) -> None:
@@ -349,6 +373,7 @@ def test_a_full_queue_is_refused_by_name(daemons: Daemons) -> None:
             client.submit(blend())
         refusal = client.ask(Submit(new_id(), blend()), Refusal)
         assert (refusal.code, refusal.message[:12]) == ("queue-full", f"{MAX_WAITING} jobs wait")
+        assert client.submit(blend("endless"), running) == running  # known, so it needs no room
         assert len(client.ask(ListJobs(), JobList).jobs) == MAX_WAITING + 1
 
 

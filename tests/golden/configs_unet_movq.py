@@ -31,7 +31,8 @@ UNET_TWO_LEVELS = {
     "attention_head_dim": 8,
     "cross_attention_dim": 24,
     "encoder_hid_dim": 40,
-    # norm_num_groups and norm_eps are left out: 32 and 1e-5
+    "norm_num_groups": 32,
+    # norm_eps is left out: 1e-5
 }
 
 # Inpainting; attention at full resolution too on the way down, and none at one lower level on the way up.
@@ -115,7 +116,7 @@ MOVQ_THREE_LEVELS = {
     "up_block_types": ["UpDecoderBlock2D", "AttnUpDecoderBlock2D", "UpDecoderBlock2D"],
     "layers_per_block": 2,
     "num_vq_embeddings": 33,
-    # norm_num_groups is left out: 32
+    "norm_num_groups": 32,
 }
 
 MOVQ_FULL = {

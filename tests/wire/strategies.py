@@ -42,7 +42,11 @@ def embeds_items() -> st.SearchStrategy[EmbedsItem]:
 
 def is_meaningful(blend: Blend) -> bool:
     weights = [item.weight for item in blend.items]
-    return any(weights) and abs(sum(weights)) > 1e-6 and blend.width * blend.height * 3 * blend.count <= 2**28
+    return (
+        any(weights)
+        and sum(weights) > 1e-6 * max(map(abs, weights))
+        and blend.width * blend.height * 3 * blend.count <= 2**28
+    )
 
 
 def records(cls: type) -> st.SearchStrategy[Any]:

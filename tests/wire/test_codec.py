@@ -153,6 +153,30 @@ def test_weights_that_sum_to_nothing_cannot_be_normalised() -> None:
         codec.check_blend(Blend(items, normalise=True))
 
 
+@pytest.mark.parametrize(
+    ("weights", "normalise", "said"),
+    [
+        ((1.0, -1.0 + 1e-7), True, "cannot be normalised"),
+        ((1000.0, -999.9995), True, "cannot be normalised"),
+        ((1.0, -1.0), False, "spherical blending needs a positive sum"),
+        ((0.5, -1.0), False, "sum to -0.5"),
+        ((1.0, -1.0 + 1e-7), False, "sum to 1e-07"),
+    ],
+)
+def test_a_spherical_blend_without_a_fitting_sum_is_refused(
+    weights: tuple[float, ...], normalise: bool, said: str
+) -> None:
+    items = tuple(TextItem("a", weight) for weight in weights)
+    with pytest.raises(ProtocolError, match=said):
+        codec.check_blend(Blend(items, normalise=normalise, blending="spherical"))
+
+
+@pytest.mark.parametrize("weights", [(1e-10, 1e-10), (1.0, -1.0 + 1e-5), (-1.0, -2.0)])
+def test_weights_with_a_sum_are_normalised_however_small_or_negative_it_is(weights: tuple[float, ...]) -> None:
+    items = tuple(TextItem("a", weight) for weight in weights)
+    codec.check_blend(Blend(items, normalise=True, blending="spherical"))
+
+
 def test_embeddings_of_two_widths_are_refused() -> None:
     with pytest.raises(ProtocolError, match="different widths"):
         codec.check_blend(Blend((EmbedsItem(bytes(4), 1.0), EmbedsItem(bytes(8), 1.0))))

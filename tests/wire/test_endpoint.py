@@ -120,6 +120,29 @@ def test_the_file_is_its_users_alone_and_no_draft_of_it_stays(home: Path) -> Non
     assert list(home.iterdir()) == [path]
 
 
+FULL_DISK = """
+import resource, sys
+from plugin_client.wire import endpoint
+from plugin_client.wire.errors import EndpointError
+address = endpoint.default_address()
+resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))
+try:
+    endpoint.write_connection(address, endpoint.Endpoint(address, 7))
+except EndpointError as exc:
+    print(exc)
+"""
+
+
+@posix
+def test_a_file_that_could_not_be_written_leaves_the_older_one_and_no_draft(home: Path) -> None:
+    path = ep.write_connection(ep.default_address(), ep.Endpoint(ep.default_address(), 7))
+    older = path.read_bytes()
+    said = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, text=True, check=True).stdout
+    assert said == f"the connection file {path} cannot be written: File too large\n"
+    assert list(home.iterdir()) == [path]
+    assert path.read_bytes() == older
+
+
 def test_a_secret_key_is_not_shown() -> None:
     endpoint = tcp_endpoint()
     assert endpoint.client_secret_key not in repr(endpoint)
