@@ -20,7 +20,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -361,6 +361,20 @@ def make_blend(
     blend = Blend(tuple(_item(item) for item in items), seed=drawn, **settings)
     _check(blend)
     return blend
+
+
+def with_model_here(blend: Blend, client: Client) -> Blend:
+    """The blend of a recipe with its model's name here: the same weights, else the same name, else a folder of that
+    name, else the default. The daemon checks the hash of whichever it is."""
+    if not blend.model_hash:
+        return blend
+    offered = client.models()
+    candidates = [
+        *(model.name for model in offered if model.hash == blend.model_hash),
+        *(model.name for model in offered if model.name == blend.model),
+        *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
+    ]
+    return replace(blend, model=next(iter(candidates), ""))
 
 
 def _connect(endpoint: str | None) -> Transport:

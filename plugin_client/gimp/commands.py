@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult
+from plugin_client.client import BlendResult, with_model_here
 from plugin_client.gimp import ingredients
 from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of
 from plugin_client.gimp.connection import connect
@@ -64,7 +64,7 @@ def again(call: Call) -> Gimp.Layer:
 def _make(blend: Blend) -> BlendResult:
     Gimp.progress_init("Kandinsky")
     with connect() as client:
-        return wait_for_result(client, blend, _show)
+        return wait_for_result(client, with_model_here(blend, client), _show)
 
 
 def _show(progress: Progress) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gi.repository import Gimp
 
+from plugin_client.client import with_model_here
 from plugin_client.gimp import ingredients
 from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS
 from plugin_client.gimp.commands import Call, image_of, one_layer
+from plugin_client.gimp.connection import connect_to_running
 from plugin_client.gimp.dialog.window import BlendDialog
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.insert import recipe_of
 from plugin_client.gimp.weights import even
+from plugin_client.wire.errors import DaemonNotRunning
 from plugin_client.wire.messages import Blend, PictureItem, TextItem
 from plugin_client.wire.recipe import blend_from_recipe
 
@@ -45,11 +49,19 @@ def _variations(call: Call, config: Gimp.ProcedureConfig) -> None:
 
 
 def _again(call: Call, config: Gimp.ProcedureConfig) -> None:
-    blend = blend_from_recipe(recipe_of(one_layer(call)))
+    blend = _with_model_here(blend_from_recipe(recipe_of(one_layer(call))))
     # A recipe holds no pictures: what the model saw of them stands for them.
     _put(config, *(item for item in blend.items if not isinstance(item, PictureItem)))
     for argument in SETTINGS:
         config.set_property(argument.name, type(argument.default)(_value(blend, argument.name)))
+
+
+def _with_model_here(blend: Blend) -> Blend:
+    try:
+        with connect_to_running() as client:
+            return with_model_here(blend, client)
+    except DaemonNotRunning:
+        return replace(blend, model="")  # what a daemon offers that is started later
 
 
 def _value(blend: Blend, argument: str) -> str | int | float | bool:
