@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Sequence
 
-from install import checks, demo
+from install import checks, demo, doctor, gimp
 from install.environment import Environment
 from install.steps import InstallError
 
@@ -30,6 +30,8 @@ COMMANDS = (
         "blend two pictures and a prompt through a daemon of its own; the picture lands in demo-output/",
         demo.run,
     ),
+    Command("gimp", "install the plug-in into every GIMP 3 that is found; --remove takes it out again", gimp.run),
+    Command("doctor", "say what of GIMP, plug-in, daemon and model works, and what to do about the rest", doctor.run),
     Command("test", "run all tests; arguments after it go to pytest: python3 install test -k wire", checks.test),
     Command("lint", "check style, format and types", checks.lint),
 )
@@ -63,7 +65,7 @@ def _explain_usage(given: Sequence[str]) -> int:
 
 def usage() -> str:
     """What is printed for --help, and when the command is missing or unknown."""
-    lines = [f"  {command.name:<6}{command.help}" for command in COMMANDS]
+    lines = [f"  {command.name:<8}{command.help}" for command in COMMANDS]
     return "\n".join(["usage: python3 install COMMAND", *lines])
 
 

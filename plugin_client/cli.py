@@ -14,7 +14,7 @@ from typing import Any
 
 from plugin_client import launch, pictures
 from plugin_client.arguments import GivenItem, parse
-from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend
+from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend, with_model_here
 from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, JobFailed, KandinskyError, ProtocolError, Refused, UsageError
@@ -75,7 +75,7 @@ def again(arguments: argparse.Namespace) -> None:
     original, before = pictures.read_recipe(source), source.read_bytes()
     blend = _changed(_recorded(original, source), arguments)
     with _client_for_recipe(blend, source, arguments) as client:
-        job = client.submit_blend(_with_model_here(blend, client))
+        job = client.submit_blend(with_model_here(blend, client))
         result = _follow_or_cancel(job, arguments)
         recipe = with_provenance(result.recipes[0], original)
         with _keeping(job, output):
@@ -181,20 +181,6 @@ def _client_for_recipe(
             f"{source} was made with the model {blend.model!r}, and no daemon runs: start one that offers it, "
             f"or give --model {wanted}"
         ) from exc
-
-
-def _with_model_here(blend: Blend, client: Client) -> Blend:
-    """The blend of a recipe with its model's name here: the same weights, else the same name, else a folder of that
-    name, else the default. The daemon checks the hash of whichever it is."""
-    if not blend.model_hash:
-        return blend
-    offered = client.models()
-    candidates = [
-        *(model.name for model in offered if model.hash == blend.model_hash),
-        *(model.name for model in offered if model.name == blend.model),
-        *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
-    ]
-    return replace(blend, model=next(iter(candidates), ""))
 
 
 # --- following a job ---------------------------------------------------------------------------------------------

@@ -20,12 +20,12 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from plugin_client.transport import Transport, ZmqTransport
+from plugin_client.transport import Transport
 from plugin_client.wire import codec
 from plugin_client.wire.endpoint import parse_endpoint, read_connection
 from plugin_client.wire.errors import (
@@ -127,7 +127,7 @@ class Client:
         self, endpoint: str | None = None, transport: Transport | None = None, timeout: float = TIMEOUT
     ) -> None:
         self.timeout = timeout
-        self._transport = transport or ZmqTransport(read_connection(parse_endpoint(endpoint)))
+        self._transport = transport or _connect(endpoint)
         self._jobs: dict[int, Job] = {}  # by the id of the request under which the daemon tells of them
         self._ids = itertools.count(1)
         self._awaited: int | None = None
@@ -361,6 +361,26 @@ def make_blend(
     blend = Blend(tuple(_item(item) for item in items), seed=drawn, **settings)
     _check(blend)
     return blend
+
+
+def with_model_here(blend: Blend, client: Client) -> Blend:
+    """The blend of a recipe with its model's name here: the same weights, else the same name, else a folder of that
+    name, else the default. The daemon checks the hash of whichever it is."""
+    if not blend.model_hash:
+        return blend
+    offered = client.models()
+    candidates = [
+        *(model.name for model in offered if model.hash == blend.model_hash),
+        *(model.name for model in offered if model.name == blend.model),
+        *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
+    ]
+    return replace(blend, model=next(iter(candidates), ""))
+
+
+def _connect(endpoint: str | None) -> Transport:
+    from plugin_client.zmq_transport import ZmqTransport  # an editor without pyzmq brings a transport of its own
+
+    return ZmqTransport(read_connection(parse_endpoint(endpoint)))
 
 
 def is_picture_name(text: str) -> bool:

@@ -39,12 +39,14 @@ RULES = {
     "plugin_client": may_import("plugin_client", "zmq msgpack"),
     "plugin_client.wire": may_import("plugin_client.wire", "msgpack"),
     "plugin_client.wire.endpoint": may_import("plugin_client.wire", "zmq"),  # libzmq makes the CURVE keys
-    "plugin_client.transport": may_import("plugin_client.wire", "zmq"),
+    "plugin_client.transport": may_import("plugin_client.wire"),
+    "plugin_client.zmq_transport": may_import("plugin_client.transport plugin_client.wire", "zmq"),
     "plugin_client.client": may_import("plugin_client", "PIL"),  # for its types only, see below
     # How picture files are opened (EXIF rotation, 16 bits, CMYK, ...) is written once, in the backend, in two modules
     # that need Pillow and numpy and not MindSpore.
     "plugin_client.pictures": may_import("plugin_client.wire kandinsky_backend.images kandinsky_backend.utils", "PIL"),
     "plugin_client.gimp": may_import("plugin_client", "gi"),
+    "plugin_client.gimp.connection": may_import("plugin_client", "zmq"),  # to see whether it can be
     "daemon": may_import("daemon plugin_client.wire", "zmq"),
     "daemon.engine": may_import("daemon plugin_client.wire kandinsky_backend", "numpy PIL"),
     "kandinsky_backend": may_import(

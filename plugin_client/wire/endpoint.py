@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import zmq
-
 from plugin_client.wire.errors import DaemonNotRunning, EndpointError, VersionError
 from plugin_client.wire.messages import PROTOCOL_VERSION
 
@@ -225,6 +223,8 @@ def remove_connection(address: str) -> None:
 
 def new_keys() -> tuple[tuple[str, str], tuple[str, str]]:
     """Fresh CURVE keys: (public, secret) of the daemon, (public, secret) of its clients, as Z85 text."""
+    import zmq  # only the daemon makes keys: an editor without pyzmq reads connection files too
+
     server, client = zmq.curve_keypair(), zmq.curve_keypair()
     return (server[0].decode(), server[1].decode()), (client[0].decode(), client[1].decode())
 

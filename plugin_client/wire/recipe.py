@@ -42,7 +42,7 @@ def blend_from_recipe(recipe: object) -> Blend:
     settings = {key: value for key, value in recipe.items() if key not in _PROVENANCE}
     items = settings.get("items")
     if isinstance(items, list):
-        settings["items"] = [_item(item, f"recipe.items[{n}]") for n, item in enumerate(items)]
+        settings["items"] = [plain_item(item, f"recipe.items[{n}]") for n, item in enumerate(items)]
     return blend_from_plain(settings, "recipe")
 
 
@@ -56,8 +56,8 @@ def with_provenance(recipe: dict[str, Any], original: dict[str, Any]) -> dict[st
     return {**recipe, "items": items}
 
 
-def _item(item: object, where: str) -> object:
-    """An item of a recipe as an item of a submit message."""
+def plain_item(item: object, where: str) -> object:
+    """An item of a recipe as an item of a submit message, not yet checked."""
     if not isinstance(item, dict):
         raise ProtocolError(f"{where} is {show(item)}: must be a map")
     if "embeds" not in item:

@@ -26,10 +26,10 @@ def test_a_missing_or_unknown_command_shows_the_usage(arguments: list[str], caps
 
 def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    assert "  lint " in capsys.readouterr().out
+    assert "  lint  " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["demo", "lint"])
+@pytest.mark.parametrize("command", ["demo", "lint", "doctor"])
 def test_arguments_that_a_command_does_not_take_are_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--fast"]) == 1
     assert capsys.readouterr().err == f"{command} takes no arguments, and was given --fast.\n"

@@ -1,0 +1,85 @@
+"""What each procedure does when a script calls it, or the last values are used again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gi.repository import Gimp
+
+from plugin_client.client import BlendResult, with_model_here
+from plugin_client.gimp import ingredients
+from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of
+from plugin_client.gimp.connection import connect
+from plugin_client.gimp.insert import insert, recipe_of
+from plugin_client.gimp.pixels import target
+from plugin_client.gimp.placing import NEW_IMAGE
+from plugin_client.gimp.running import items_of, place_of, wait_for_result
+from plugin_client.wire.errors import UsageError
+from plugin_client.wire.messages import Blend, Progress, TextItem
+from plugin_client.wire.recipe import blend_from_recipe, with_provenance
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a procedure: the image that is open, what is selected in it, and the arguments by name."""
+
+    image: Gimp.Image | None
+    drawables: Sequence[Gimp.Drawable]
+    values: Mapping[str, Value]
+
+
+def blend_layers_and_prompts(call: Call) -> Gimp.Layer:
+    image = image_of(call)
+    place = place_of(image, conversion_of(call.values))
+    items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
+    blend = blend_of(items, call.values, target(image))
+    return insert(_make(blend), place)
+
+
+def text_to_image(call: Call) -> Gimp.Layer:
+    prompt = str(call.values[PROMPT.name])
+    if not prompt.strip():
+        raise UsageError("prompt is empty: say what the picture is of")
+    return insert(_make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE)), None)
+
+
+def variations(call: Call) -> Gimp.Layer:
+    image = image_of(call)
+    place = place_of(image, conversion_of(call.values))
+    layer = one_layer(call)
+    items = items_of(image, [ingredients.LayerIngredient(layer.get_tattoo(), 1.0)])
+    return insert(_make(blend_of(items, call.values, target(image))), place)
+
+
+def again(call: Call) -> Gimp.Layer:
+    image = image_of(call)
+    place = place_of(image, conversion_of(call.values))
+    recipe = recipe_of(one_layer(call))
+    result = _make(blend_from_recipe(recipe))
+    recipes = [with_provenance(made, recipe) for made in result.recipes]
+    return insert(BlendResult(result.pictures, recipes, result.warnings), place)
+
+
+def _make(blend: Blend) -> BlendResult:
+    Gimp.progress_init("Kandinsky")
+    with connect() as client:
+        return wait_for_result(client, with_model_here(blend, client), _show)
+
+
+def _show(progress: Progress) -> None:
+    if progress.steps:
+        Gimp.progress_update(progress.step / progress.steps)
+
+
+def image_of(call: Call) -> Gimp.Image:
+    if call.image is None:
+        raise UsageError("no image is open")
+    return call.image
+
+
+def one_layer(call: Call) -> Gimp.Layer:
+    layers = [drawable for drawable in call.drawables if drawable.is_layer()]
+    if len(layers) != 1:
+        raise UsageError(f"{len(layers)} layers are selected: select one")
+    return layers[0]

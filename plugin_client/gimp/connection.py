@@ -1,0 +1,113 @@
+"""How the plug-in reaches the daemon: directly where GIMP's Python has pyzmq, else through the project's own Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin_client.bridge_transport import BridgeTransport
+from plugin_client.client import Client
+from plugin_client.wire.errors import DaemonNotRunning, UsageError
+
+INSTALLATION_FILE = "installation.json"  # beside the plug-in; `python3 install gimp` writes it
+START_SECONDS = 90.0
+
+# Of GIMP's own libraries and modules, which are not those of another Python.
+_FOREIGN = ("LD_", "DYLD_", "PYTHON", "GI_", "GIO_", "GTK_", "GDK_", "GEGL_", "BABL_")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the installer knew: the project's own Python."""
+
+    python: str
+
+    @classmethod
+    def read(cls) -> Installation:
+        """Of the plug-in that runs.
+
+        Raises:
+            UsageError: the file is missing or damaged.
+        """
+        path = Path(sys.argv[0]).with_name(INSTALLATION_FILE)
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as exc:
+            raise UsageError(f"{path} is not readable ({exc}): run `python3 install gimp` again") from exc
+
+    @property
+    def bridge(self) -> list[str]:
+        """The command that runs plugin_client.bridge."""
+        return [self.python, "-m", "plugin_client.bridge"]
+
+    @property
+    def start(self) -> list[str]:
+        """The command that starts a daemon and waits for its first answer."""
+        return [str(Path(self.python).with_name("kandinsky-blend")), "start"]
+
+
+def connect() -> Client:
+    """A client of this user's daemon, which is started where none runs.
+
+    Raises:
+        DaemonNotRunning: none runs, and none can be started from here; the text has the line that does.
+    """
+    try:
+        return connect_to_running()
+    except DaemonNotRunning:
+        _start(Installation.read())
+    return connect_to_running()
+
+
+def connect_to_running() -> Client:
+    """A client of this user's daemon.
+
+    Raises:
+        DaemonNotRunning: none runs.
+    """
+    if transport_name() == "direct":
+        return Client()
+    return Client(transport=BridgeTransport(Installation.read().bridge, clean_environment()))
+
+
+def transport_name() -> str:
+    """ "direct" or "bridge". A pyzmq that is there and does not work in this Python counts as none."""
+    try:
+        import zmq  # noqa: F401 - to see whether it can be
+    except ImportError:
+        return "bridge"
+    return "direct"
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what GIMP put there for its own libraries."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+
+
+def _start(installation: Installation) -> None:
+    try:
+        subprocess.run(
+            installation.start,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=True,
+        )
+    except subprocess.CalledProcessError as exc:
+        raise DaemonNotRunning(_last_line(exc.stderr) or f"{shlex.join(installation.start)} failed") from exc
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise DaemonNotRunning(
+            f"no daemon runs, and GIMP cannot start one here ({exc}): run this in a terminal: "
+            f"{shlex.join(installation.start)}"
+        ) from exc
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]

@@ -1,0 +1,133 @@
+"""Results become layers: in one undo step, and without a change to any layer that is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gi.repository import Gimp
+
+from plugin_client.client import BlendResult
+from plugin_client.gimp.pixels import write_layer
+from plugin_client.gimp.placing import Area, area_of
+from plugin_client.gimp.titles import title, variation_title
+from plugin_client.wire.errors import UsageError
+from plugin_client.wire.messages import Picture
+
+RECIPE_PARASITE = "kandinsky-blend-recipe"
+
+_PERSISTENT = 1  # GIMP_PARASITE_PERSISTENT and _UNDOABLE: macros, which gi does not carry
+_UNDOABLE = 2
+_LAYER_TYPES = {
+    Gimp.ImageBaseType.RGB: Gimp.ImageType.RGBA_IMAGE,
+    Gimp.ImageBaseType.GRAY: Gimp.ImageType.GRAYA_IMAGE,
+    Gimp.ImageBaseType.INDEXED: Gimp.ImageType.INDEXEDA_IMAGE,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where layers go: into `image`, over `area` of it. `selected`: the selection becomes their mask."""
+
+    image: Gimp.Image
+    area: Area
+    selected: bool = False
+
+
+def insert(result: BlendResult, place: Place | None) -> Gimp.Layer:
+    """The picture as a new layer above the selected one; several pictures as a group of layers.
+
+    Without a place, or when its image was closed meanwhile, they come in a new image.
+    """
+    if place is None or not place.image.is_valid():
+        return _insert(result, _new_image(result.pictures[0]))
+    with _one_undo_step(place.image):
+        return _insert(result, place)
+
+
+def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
+    """The recipe that came with a layer, as it is: recipe.py checks it.
+
+    Raises:
+        UsageError: it has none.
+    """
+    parasite = layer.get_parasite(RECIPE_PARASITE)
+    if parasite is None:
+        raise UsageError(f"the layer {layer.get_name()!r} was not made by Kandinsky Blend: it carries no settings")
+    try:
+        recipe: dict[str, Any] = json.loads(bytes(parasite.get_data()))
+    except (ValueError, RecursionError) as exc:
+        raise UsageError(f"the settings in the layer {layer.get_name()!r} are damaged: {exc}") from exc
+    return recipe
+
+
+def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
+    parent, position = _above_the_selected(place.image)
+    if len(result.pictures) == 1:
+        layer = _layer(result.pictures[0], title(result.recipes[0]), place)
+        _add(layer, result.recipes[0], place, parent, position)
+        return layer
+    group = Gimp.GroupLayer.new(place.image, title(result.recipes[0]))
+    place.image.insert_layer(group, parent, position)
+    for number, (picture, recipe) in enumerate(zip(result.pictures, result.recipes, strict=True)):
+        _add(_layer(picture, variation_title(recipe), place), recipe, place, group, number)
+    return group
+
+
+def _above_the_selected(image: Gimp.Image) -> tuple[Gimp.Layer | None, int]:
+    """The group and the position in it where a new layer goes: above the topmost of the selected layers."""
+    selected = image.get_selected_layers()
+    if not selected:
+        return None, 0
+    topmost = min(selected, key=_path)
+    return topmost.get_parent(), image.get_item_position(topmost)
+
+
+def _path(layer: Gimp.Layer) -> tuple[int, ...]:
+    """The positions of the groups that hold a layer, from the outside in, then its own."""
+    parent = layer.get_parent()
+    return (*(_path(parent) if parent else ()), layer.get_image().get_item_position(layer))
+
+
+def _layer(picture: Picture, name: str, place: Place) -> Gimp.Layer:
+    """A layer of the picture's own size, not yet in the image."""
+    kind, normal = _LAYER_TYPES[place.image.get_base_type()], Gimp.LayerMode.NORMAL
+    layer = Gimp.Layer.new(place.image, name, picture.width, picture.height, kind, 100.0, normal)
+    write_layer(layer, picture)
+    return layer
+
+
+def _add(layer: Gimp.Layer, recipe: dict[str, Any], place: Place, parent: Gimp.Layer | None, position: int) -> None:
+    place.image.insert_layer(layer, parent, position)
+    _fit(layer, place.area)
+    if place.selected:
+        layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+    layer.attach_parasite(_parasite(recipe))
+
+
+def _fit(layer: Gimp.Layer, area: Area) -> None:
+    if (layer.get_width(), layer.get_height()) != (area.width, area.height):
+        layer.scale(area.width, area.height, False)
+    layer.set_offsets(area.x, area.y)
+
+
+def _parasite(recipe: dict[str, Any]) -> Gimp.Parasite:
+    data = json.dumps(recipe, ensure_ascii=False, sort_keys=True).encode()
+    return Gimp.Parasite.new(RECIPE_PARASITE, _PERSISTENT | _UNDOABLE, list(data))
+
+
+def _new_image(picture: Picture) -> Place:
+    area = area_of(picture)
+    return Place(Gimp.Image.new(area.width, area.height, Gimp.ImageBaseType.RGB), area)
+
+
+@contextmanager
+def _one_undo_step(image: Gimp.Image) -> Iterator[None]:
+    image.undo_group_start()
+    try:
+        yield
+    finally:
+        image.undo_group_end()

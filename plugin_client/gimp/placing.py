@@ -1,0 +1,72 @@
+"""Where a picture goes and how large the model makes it: plain geometry, in pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from plugin_client.wire.limits import MAX_SIDE, MIN_SIDE
+from plugin_client.wire.messages import Fit, Picture
+
+TRAINED_SIDE = (
+    768  # the model was trained on squares of this side: many more pixels repeat things, many fewer lose them
+)
+LEAST_SIDE = 512
+MAX_READ_SIDE = 2048  # of a layer that is read: the model looks at 224 x 224 of it
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle on the canvas; x and y may be negative."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def intersection(self, other: Area) -> Area | None:
+        """What both cover, or None."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Area(x, y, right - x, bottom - y) if right > x and bottom > y else None
+
+
+NEW_IMAGE = Area(0, 0, TRAINED_SIDE, TRAINED_SIDE)
+
+
+def made_size(area: Area, width: int, height: int) -> tuple[int, int]:
+    """What the model is asked for: `width` and `height` where they are given, and 0 is the shape of `area`.
+
+    The area's proportions are kept, with as many pixels as the model is used to. A given side alone sets the other.
+    """
+    if width and height:
+        return width, height
+    if width or height:
+        scale = width / area.width if width else height / area.height
+    else:
+        pixels = area.width * area.height
+        scale = math.sqrt(min(max(pixels, LEAST_SIDE**2), TRAINED_SIDE**2) / pixels)
+    return width or _side(area.width * scale), height or _side(area.height * scale)
+
+
+def read_scale(area: Area) -> float:
+    """By how much a layer is shrunk when it is read; 1 keeps it."""
+    return min(1.0, MAX_READ_SIDE / max(area.width, area.height))
+
+
+def square_seen(width: int, height: int, fit: Fit) -> Area:
+    """What the model sees of a picture, as an area of it: for "pad" a square that is larger than the picture."""
+    if fit == "stretch":
+        return Area(0, 0, width, height)
+    side = min(width, height) if fit == "crop" else max(width, height)
+    return Area((width - side) // 2, (height - side) // 2, side, side)
+
+
+def area_of(picture: Picture) -> Area:
+    """Where a picture lies in an image of its own."""
+    return Area(0, 0, picture.width, picture.height)
+
+
+def _side(length: float) -> int:
+    return min(max(round(length), MIN_SIDE), MAX_SIDE)

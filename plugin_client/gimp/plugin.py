@@ -1,0 +1,89 @@
+"""What GIMP calls: the list of procedures, their making, and each run with its errors told in one sentence."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+from gi.repository import Gegl, Gimp, GLib, GObject
+
+from plugin_client.gimp import procedures
+from plugin_client.gimp.arguments import Argument, Value
+from plugin_client.gimp.commands import Call
+from plugin_client.gimp.procedures import BLEND, Definition
+from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
+
+Status = Gimp.PDBStatusType
+
+
+class KandinskyBlend(Gimp.PlugIn):
+    def do_query_procedures(self) -> list[str]:
+        return list(procedures.PROCEDURES)
+
+    def do_set_i18n(self, name: str) -> bool:
+        return False
+
+    def do_create_procedure(self, name: str) -> Gimp.Procedure:
+        return procedures.create(self, name, run)
+
+
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image | None,
+    drawables: Sequence[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    definition: Definition,
+) -> Gimp.ValueArray:
+    """Run a procedure, and tell GIMP how it ended."""
+    Gegl.init(None)
+    values = {argument.name: _value(config, argument) for argument in definition.arguments}
+    try:
+        call = Call(image, drawables, values)
+        if run_mode == Gimp.RunMode.INTERACTIVE:
+            return _closed(procedure, _show_dialog(procedure, call, config))
+        return _success(definition.run(call))
+    except JobCancelled:
+        return procedure.new_return_values(Status.CANCEL, None)
+    except UsageError as exc:
+        return _failure(procedure, Status.CALLING_ERROR, str(exc))
+    except KandinskyError as exc:
+        return _failure(procedure, Status.EXECUTION_ERROR, str(exc))
+    except Exception as exc:  # noqa: BLE001 - GIMP would show an empty window, and the reason nowhere
+        traceback.print_exc()
+        return _failure(procedure, Status.EXECUTION_ERROR, f"Kandinsky Blend failed: {type(exc).__name__}: {exc}")
+
+
+def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
+    """Every entry shows the dialog of kandinsky-blend. Only that one's own values are remembered."""
+    # Gtk wants a display from its import on, which a script's GIMP has not.
+    from gi.repository import GimpUi
+
+    from plugin_client.gimp.dialog.openings import open_dialog
+
+    GimpUi.init(BLEND)
+    name = procedure.get_name()
+    if name != BLEND:
+        procedure = procedures.create(procedure.get_plug_in(), BLEND, run)
+        config = procedure.create_config()
+    return open_dialog(name, call, procedure, config)
+
+
+def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None) -> Gimp.ValueArray:
+    """How a dialog ended: its values are remembered when something was made."""
+    if layer is None or not layer.is_valid():
+        return procedure.new_return_values(Status.CANCEL, None)
+    return _success(layer)
+
+
+def _value(config: Gimp.ProcedureConfig, argument: Argument) -> Value:
+    value = config.get_property(argument.name)
+    return argument.default if value is None else value  # GIMP makes None of ""
+
+
+def _success(layer: Gimp.Layer) -> Gimp.ValueArray:
+    return Gimp.ValueArray.new_from_values([GObject.Value(Status, Status.SUCCESS), GObject.Value(Gimp.Layer, layer)])
+
+
+def _failure(procedure: Gimp.Procedure, status: Gimp.PDBStatusType, message: str) -> Gimp.ValueArray:
+    return procedure.new_return_values(status, GLib.Error(message))

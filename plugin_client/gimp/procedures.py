@@ -1,0 +1,101 @@
+"""The procedures that GIMP's menus and scripts see, as a table, and their making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gi.repository import Gimp, GObject
+
+from plugin_client.gimp import commands
+from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, PROMPT, SETTINGS, Argument
+from plugin_client.gimp.commands import Call
+
+BLEND = "kandinsky-blend"
+MENU = "<Image>/Filters/Kandinsky"
+
+_WHOLE = (-(2**31), 2**31 - 1)
+_REAL = (-1e300, 1e300)
+_WITH_IMAGE = (
+    Gimp.ProcedureSensitivityMask.DRAWABLE
+    | Gimp.ProcedureSensitivityMask.DRAWABLES
+    | Gimp.ProcedureSensitivityMask.NO_DRAWABLES
+)
+_ONE_DRAWABLE = Gimp.ProcedureSensitivityMask.DRAWABLE
+
+
+@dataclass(frozen=True)
+class Definition:
+    label: str
+    blurb: str
+    help: str
+    arguments: tuple[Argument, ...]
+    sensitivity: Gimp.ProcedureSensitivityMask
+    run: Callable[[Call], Gimp.Layer]
+
+
+PROCEDURES = {
+    BLEND: Definition(
+        "_Blend Layers and Prompts...",
+        "The picture that lies between layers and prompts, each with a weight, as a new layer",
+        "Weights are used as they are: 0.5 and 0.5 lie halfway, 1 on one alone is that one, a negative weight leads "
+        "away from it. The new layer covers the selection, or the image.",
+        (INGREDIENTS, *SETTINGS, CONVERSION),
+        _WITH_IMAGE,
+        commands.blend_layers_and_prompts,
+    ),
+    "kandinsky-blend-text-to-image": Definition(
+        "_Text to Image...",
+        "A picture of what a prompt says, as a new image",
+        "No image need be open.",
+        (PROMPT, *SETTINGS),
+        Gimp.ProcedureSensitivityMask.ALWAYS,
+        commands.text_to_image,
+    ),
+    "kandinsky-blend-variations": Definition(
+        "_Variations of this Layer...",
+        "Pictures of what the model sees in one layer, as new layers",
+        "Other seeds make other variations.",
+        (*SETTINGS, CONVERSION),
+        _ONE_DRAWABLE,
+        commands.variations,
+    ),
+    "kandinsky-blend-again": Definition(
+        "_Use These Settings Again...",
+        "The picture of a layer that Kandinsky Blend made, once more",
+        "The settings travel with the layer, also through saving. The layers that it was made of are not needed.",
+        (CONVERSION,),
+        _ONE_DRAWABLE,
+        commands.again,
+    ),
+}
+
+
+def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray]) -> Gimp.Procedure:
+    """The procedure of this name, which calls `run` with its definition last."""
+    definition = PROCEDURES[name]
+    procedure = Gimp.ImageProcedure.new(plug_in, name, Gimp.PDBProcType.PLUGIN, run, definition)
+    procedure.set_sensitivity_mask(definition.sensitivity)
+    procedure.set_menu_label(definition.label)
+    procedure.add_menu_path(MENU)
+    procedure.set_documentation(definition.blurb, definition.help, name)
+    procedure.set_attribution("Kandinsky Blend", "Apache-2.0", "2026")
+    for argument in definition.arguments:
+        _add(procedure, argument)
+    procedure.add_layer_return_value(
+        "layer", "Layer", "The new layer, or the group of them", False, GObject.ParamFlags.READWRITE
+    )
+    return procedure
+
+
+def _add(procedure: Gimp.Procedure, argument: Argument) -> None:
+    name, label, flags = argument.name, argument.label, GObject.ParamFlags.READWRITE
+    match argument.default:
+        case bool() as default:
+            procedure.add_boolean_argument(name, label, argument.help, default, flags)
+        case int() as default:
+            procedure.add_int_argument(name, label, argument.help, *_WHOLE, default, flags)
+        case float() as default:
+            procedure.add_double_argument(name, label, argument.help, *_REAL, default, flags)
+        case str() as default:
+            procedure.add_string_argument(name, label, argument.help, default, flags)

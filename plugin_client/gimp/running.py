@@ -1,0 +1,63 @@
+"""From checked arguments to layers, for whoever shows the progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from gi.repository import Gimp
+
+from plugin_client.client import BlendResult, Client
+from plugin_client.gimp.arguments import Conversion
+from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
+from plugin_client.gimp.insert import Place
+from plugin_client.gimp.pixels import layer_of, read_layer, target
+from plugin_client.wire.errors import UsageError
+from plugin_client.wire.limits import MAX_NAME_CHARS
+from plugin_client.wire.messages import Blend, Item, Progress
+
+_MODE_NAMES = {Gimp.ImageBaseType.GRAY: "gray", Gimp.ImageBaseType.INDEXED: "indexed"}
+
+
+def items_of(image: Gimp.Image | None, ingredients: Iterable[Ingredient]) -> tuple[Item, ...]:
+    """The ingredients with the pixels of their layers.
+
+    Raises:
+        UsageError: a layer is not there, or cannot be seen.
+    """
+    return tuple(_item(image, ingredient) for ingredient in ingredients)
+
+
+def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
+    """Where the result goes; None is a new image.
+
+    Raises:
+        UsageError: the image is gray or indexed, and nobody said what becomes of the colours.
+    """
+    mode = _MODE_NAMES.get(image.get_base_type())
+    if mode and conversion == "ask":
+        raise UsageError(
+            f"the image {image.get_name()} is {mode}, so a new layer would lose its colours: set conversion to "
+            '"layer" to have that, or to "new-image"'
+        )
+    if mode and conversion == "new-image":
+        return None
+    return Place(image, target(image), selected=not Gimp.Selection.is_empty(image))
+
+
+def wait_for_result(client: Client, blend: Blend, show: Callable[[Progress], None]) -> BlendResult:
+    """Have the blend made; the daemon may then forget it. Errors as of Job.result."""
+    job = client.submit_blend(blend)
+    for progress in job.watch():
+        show(progress)
+    result = job.result()
+    job.release()
+    return result
+
+
+def _item(image: Gimp.Image | None, ingredient: Ingredient) -> Item:
+    if not isinstance(ingredient, LayerIngredient):
+        return ingredient
+    if image is None:
+        raise UsageError(f"the layer with the tattoo {ingredient.layer} is of an image, and none is open")
+    layer = layer_of(image, ingredient.layer)
+    return ingredient.item(read_layer(layer), layer.get_name()[:MAX_NAME_CHARS])

@@ -1,0 +1,109 @@
+"""Starts a real GIMP with a fresh profile, and has it run cases: functions of a file in tests/gimp/inside/."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from install.gimp import copy_plugin
+
+PROJECT = Path(__file__).parents[2]
+INSIDE = Path(__file__).parent / "inside"
+START_LIMIT = 200  # s for a start and all its cases
+# Where the Python of this project's environment lies: the plug-in starts it, as bridge and as daemon.
+HOST_PYTHON = (Path(sys.prefix), Path(sys.base_prefix))
+CONFIG = """\
+(plug-in-path "${{gimp_plug_in_dir}}/plug-ins:{plug_ins}")
+(config-version "3.0.4")
+(show-welcome-dialog no)
+(check-updates no)
+"""
+
+
+def case_names(file: str) -> list[str]:
+    """The cases of a file, which can be imported inside GIMP only."""
+    tree = ast.parse((INSIDE / file).read_text())
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+@dataclass(frozen=True)
+class Editor:
+    """GIMP of `root` with the profile, plug-in and files in `folder`; `home` is the daemon's folder."""
+
+    root: Path
+    folder: Path
+    home: Path
+    replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
+
+    def install(self) -> None:
+        """A fresh profile with the plug-in, copied as the installer does it."""
+        import msgpack
+
+        plug_ins, profile = self.folder / "plug-ins", self.folder / "profile"
+        profile.mkdir()
+        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins))
+        copy_plugin(PROJECT, plug_ins, Path(sys.prefix) / "bin" / "python", Path(msgpack.__file__).parent)
+
+    def run(self, file: str) -> dict[str, str]:
+        """Run all cases of a file in one start of GIMP; what each of them complained of, "" when it passed."""
+        script = (
+            f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from tests.gimp.inside.runner import run; run({file!r})"
+        )
+        done = self.command("gimp-console-3.0", "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
+        return self._report(done)
+
+    def run_window(self, module: str) -> dict[str, str]:
+        """The same, by a module that runs beside a GIMP with a window."""
+        return self._report(self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT)))
+
+    def _report(self, done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+        report = self.folder / "report.json"
+        assert report.exists(), f"GIMP ended with {done.returncode} and no report:\n{done.stdout}\n{done.stderr}"
+        results: dict[str, str] = json.loads(report.read_text())
+        report.unlink()
+        return results
+
+    def command(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command inside the root."""
+        return subprocess.run(
+            [*self._sandbox(variables), *words], capture_output=True, text=True, timeout=START_LIMIT, check=False
+        )
+
+    def _sandbox(self, variables: Mapping[str, str]) -> list[str]:
+        words = [
+            "bwrap",
+            "--bind",
+            str(self.root),
+            "/",
+            "--dev",
+            "/dev",
+            "--proc",
+            "/proc",
+            "--die-with-parent",
+            "--unshare-pid",
+        ]
+        for folder in ("/run", "/tmp"):
+            words += ["--tmpfs", folder]
+        for folder in (PROJECT, *HOST_PYTHON):
+            words += ["--ro-bind", str(folder), str(folder)]
+        for folder in (self.folder, self.home):
+            words += ["--bind", str(folder), str(folder)]
+        for path, instead in self.replaced.items():
+            words += ["--ro-bind", str(instead), path]
+        known = {
+            "HOME": str(self.folder),
+            "GIMP3_DIRECTORY": str(self.folder / "profile"),
+            "KANDINSKY_BLEND_HOME": str(self.home),
+            "CASES_FOLDER": str(self.folder),
+            "LANG": "C.UTF-8",
+            "PATH": "/usr/bin:/bin",
+        }
+        words += ["--clearenv", "--chdir", str(self.folder)]
+        for name, value in {**known, **variables}.items():
+            words += ["--setenv", name, value]
+        return words

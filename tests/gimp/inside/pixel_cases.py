@@ -1,0 +1,122 @@
+"""Layers as the model is to see them."""
+
+from gi.repository import Gimp
+
+from plugin_client.gimp.pixels import read_layer
+from tests.gimp.inside.images import BLUE, GREEN, RED, add_layer, check, complaint, fill, new_image, seen
+
+
+def colours(picture):
+    data = picture.pixels
+    return {tuple(data[n : n + 4]) for n in range(0, len(data), 4)}
+
+
+def test_a_plain_layer_is_read_as_it_is():
+    image = new_image()
+    layer = add_layer(image, RED)
+    add_layer(image, BLUE, "above")
+    picture = read_layer(layer)
+    check((picture.width, picture.height, picture.channels), (40, 30, 4))
+    check(colours(picture), {RED})
+
+
+def test_any_precision_is_read_as_srgb():
+    for precision in (
+        Gimp.Precision.U16_NON_LINEAR,
+        Gimp.Precision.HALF_LINEAR,
+        Gimp.Precision.FLOAT_LINEAR,
+        Gimp.Precision.FLOAT_NON_LINEAR,
+    ):
+        image = new_image(precision=precision)
+        layer = add_layer(image, (200, 100, 50, 255))
+        check((precision, colours(read_layer(layer))), (precision, {(200, 100, 50, 255)}))
+
+
+def test_gray_is_read_as_rgb():
+    image = new_image(base=Gimp.ImageBaseType.GRAY)
+    layer = add_layer(image, (120, 120, 120, 255))
+    check(colours(read_layer(layer)), {(120, 120, 120, 255)})
+
+
+def test_indexed_is_read_as_rgb():
+    image = new_image()
+    add_layer(image, RED)
+    image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 8, False, False, "")
+    check(colours(read_layer(image.get_layers()[0])), {RED})
+
+
+def test_mask_and_opacity_are_seen():
+    image = new_image()
+    layer = add_layer(image, RED)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 20, 30)
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+    layer.set_opacity(60.0)
+    found = colours(read_layer(layer))
+    assert found == {(255, 0, 0, 153), (0, 0, 0, 0)} or found == {(255, 0, 0, 153), (255, 0, 0, 0)}, found
+
+
+def test_a_hidden_layer_is_seen_for_itself_and_stays_hidden():
+    image = new_image()
+    layer = add_layer(image, GREEN)
+    layer.set_visible(False)
+    check(colours(read_layer(layer)), {GREEN})
+    assert not layer.get_visible()
+
+
+def test_only_what_lies_on_the_canvas_is_seen():
+    image = new_image()
+    layer = add_layer(image, RED, area=(-10, 20, 30, 30))
+    picture = read_layer(layer)
+    check((picture.width, picture.height), (20, 10))
+    check(colours(picture), {RED})
+
+
+def test_a_layer_off_the_canvas_is_refused_by_name():
+    image = new_image()
+    layer = add_layer(image, RED, "far", area=(100, 0, 10, 10))
+    check(complaint(lambda: read_layer(layer)), "the layer 'far' lies outside the image: move it into sight")
+
+
+def test_a_group_is_seen_as_a_whole_and_its_layer_alone():
+    image = new_image()
+    add_layer(image, BLUE, "below")
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    left = add_layer(image, RED, "left", (0, 0, 20, 30), group)
+    add_layer(image, GREEN, "right", (20, 0, 20, 30), group)
+    check(colours(read_layer(group)), {RED, GREEN})
+    picture = read_layer(left)
+    check((picture.width, colours(picture)), (20, {RED}))
+
+
+def test_a_layer_of_any_mode_is_seen_as_it_is():
+    image = new_image()
+    add_layer(image, BLUE, "below")
+    layer = add_layer(image, RED)
+    layer.set_mode(Gimp.LayerMode.MULTIPLY)
+    check(colours(read_layer(layer)), {RED})
+
+
+def test_a_selection_does_not_matter():
+    image = new_image()
+    layer = add_layer(image, RED)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 5, 5)
+    check(colours(read_layer(layer)), {RED})
+
+
+def test_a_large_layer_is_shrunk():
+    image = new_image(4096, 16)
+    layer = add_layer(image, RED)
+    picture = read_layer(layer)
+    check((picture.width, picture.height), (2048, 8))
+    check(colours(picture), {RED})
+
+
+def test_reading_changes_nothing():
+    image = new_image()
+    layer = add_layer(image, RED)
+    fill(add_layer(image, GREEN, "above", (5, 5, 9, 9)), BLUE)
+    before, images = seen(image), len(Gimp.get_images())
+    read_layer(layer)
+    check(seen(image), before)
+    check(len(Gimp.get_images()), images)

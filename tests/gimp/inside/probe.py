@@ -1,0 +1,56 @@
+"""Runs inside a GIMP with a window, as its batch: answers what the test beside it asks about the images.
+
+A question is a file that holds the name of a function here; the answer is JSON in another file.
+"""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from gi.repository import Gegl, Gimp
+
+from tests.gimp.inside.images import pixels, seen
+
+FOLDER = Path(os.environ["CASES_FOLDER"])
+
+
+def serve():
+    Gegl.init(None)
+    while True:
+        question = FOLDER / "question"
+        if question.exists():
+            answer = globals()[question.read_text()]()
+            question.unlink()
+            (FOLDER / "answer.part").write_text(json.dumps(answer))
+            (FOLDER / "answer.part").rename(FOLDER / "answer")
+        time.sleep(0.02)
+
+
+def images():
+    """Of each image its layers' names, and a hash of everything that is to be seen."""
+    return [[layer.get_name() for layer in image.get_layers()] + [_digest(image)] for image in Gimp.get_images()]
+
+
+def pictures():
+    """A hash of the pixels of each layer of the last image."""
+    return [hashlib.sha256(pixels(layer)).hexdigest() for layer in Gimp.get_images()[-1].get_layers()]
+
+
+def paint():
+    """What an artist does meanwhile; the pixel in the corner afterwards."""
+    layer = Gimp.get_images()[0].get_layers()[-1]
+    Gimp.context_set_brush_size(20)
+    Gimp.pencil(layer, [5, 5, 60, 5])
+    return list(layer.get_buffer().get(Gegl.Rectangle.new(5, 5, 1, 1), 1.0, "R'G'B' u8", Gegl.AbyssPolicy.NONE))
+
+
+def close_image():
+    """As an artist does who closes the view without saving."""
+    for display in Gimp.get_displays() if hasattr(Gimp, "get_displays") else [Gimp.default_display()]:
+        display.delete()
+
+
+def _digest(image):
+    return hashlib.sha256(repr(seen(image)).encode()).hexdigest()

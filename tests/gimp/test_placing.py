@@ -1,0 +1,68 @@
+"""Sizes, squares, names and shares: no GIMP is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugin_client.gimp.placing import Area, made_size, read_scale, square_seen
+from plugin_client.gimp.titles import progress_line, title, variation_title
+from plugin_client.gimp.weights import even, shares
+from plugin_client.wire.messages import Progress
+
+
+@pytest.mark.parametrize(
+    ("area", "given", "size"),
+    [
+        ((768, 768), (0, 0), (768, 768)),
+        ((4000, 3000), (0, 0), (887, 665)),  # as many pixels as the model is used to, in the image's shape
+        ((100, 100), (0, 0), (512, 512)),
+        ((600, 600), (0, 0), (600, 600)),
+        ((400, 300), (64, 48), (64, 48)),
+        ((400, 300), (64, 0), (64, 48)),
+        ((400, 300), (0, 300), (400, 300)),
+        ((8000, 10), (0, 0), (2048, 18)),
+        ((10, 8000), (0, 768), (16, 768)),
+    ],
+)
+def test_the_size_that_is_made(area: tuple[int, int], given: tuple[int, int], size: tuple[int, int]) -> None:
+    assert made_size(Area(5, 5, *area), *given) == size
+
+
+@pytest.mark.parametrize(
+    ("fit", "area"), [("crop", (50, 0, 100, 100)), ("pad", (0, -50, 200, 200)), ("stretch", (0, 0, 200, 100))]
+)
+def test_the_square_that_the_model_sees(fit: str, area: tuple[int, int, int, int]) -> None:
+    assert square_seen(200, 100, fit) == Area(*area)  # type: ignore[arg-type]
+
+
+def test_areas_meet_or_do_not() -> None:
+    canvas = Area(0, 0, 40, 30)
+    assert Area(-10, 20, 30, 30).intersection(canvas) == Area(0, 20, 20, 10)
+    assert Area(40, 0, 10, 10).intersection(canvas) is None
+
+
+def test_a_large_layer_is_read_smaller() -> None:
+    assert read_scale(Area(0, 0, 4096, 16)) == 0.5
+    assert read_scale(Area(0, 0, 40, 16)) == 1
+
+
+def test_shares_are_of_all_weights_and_say_which_way() -> None:
+    assert shares([0.5, 0.5, 1.0]) == [25, 25, 50]
+    assert shares([3.0, -1.0]) == [75, -25]
+    assert shares([0.0, 0.0]) == [0, 0]
+    assert even(3) == 0.33
+
+
+def test_a_layer_is_called_what_it_is() -> None:
+    items = [{"text": "a\ncat", "weight": 0.3}, {"embeds": "", "label": "sky", "weight": 0.7}]
+    recipe = {"items": items, "seed": 42, "variation": 2}
+    assert title(recipe) == "Kandinsky: 0.3 a cat + 0.7 sky, seed 42"
+    assert variation_title(recipe) == "Kandinsky: 0.3 a cat + 0.7 sky, seed 42, variation 3"
+    long = {"items": [{"text": "x" * 500, "weight": 1}], "seed": 1}
+    assert len(title(long)) < 100
+
+
+def test_progress_in_words() -> None:
+    progress = Progress("", "denoising", 12, 50, 0, 8.2, 25.0)
+    assert progress_line(progress) == "Denoising, step 12 of 50, 8 s, about 25 s left"
+    assert progress_line(Progress("", "loading", 0, 0, 0, 0.0, -1.0)) == "Loading, 0 s"

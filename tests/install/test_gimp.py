@@ -1,0 +1,111 @@
+"""The plug-in's way into GIMP's folders and out of them, and what the doctor says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from install import gimp
+from install.doctor import check_plugin, check_plugins
+from install.environment import Environment
+from install.gimp import PLUGIN, Profile, copy_plugin, profiles
+from install.steps import InstallError
+from tests.install.conftest import PROJECT
+
+PYTHON = Path(sys.executable)
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    """Of a GIMP with the plug-in installed."""
+    profile = Profile("GIMP", tmp_path / "GIMP" / "3.0")
+    copy_plugin(PROJECT, profile.plug_ins, PYTHON, Path(msgpack.__file__).parent)
+    return profile
+
+
+@pytest.mark.parametrize(
+    ("platform", "folder"),
+    [
+        ("linux", ".config/GIMP/3.0"),
+        ("linux", ".var/app/org.gimp.GIMP/config/GIMP/3.2"),
+        ("linux", "snap/gimp/current/.config/GIMP/3.0"),
+        ("darwin", "Library/Application Support/GIMP/3.0"),
+        ("win32", "AppData/Roaming/GIMP/3.0"),
+    ],
+)
+def test_a_profile_is_found_where_each_kind_of_gimp_has_it(tmp_path: Path, platform: str, folder: str) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    assert [profile.folder for profile in profiles(tmp_path, {}, platform)] == [tmp_path / folder]
+
+
+def test_gimp_2_is_passed_over_and_every_gimp_3_is_found(tmp_path: Path) -> None:
+    for version in ("2.10", "3.0", "3.2"):
+        (tmp_path / ".config/GIMP" / version).mkdir(parents=True)
+    assert [profile.folder.name for profile in profiles(tmp_path, {}, "linux")] == ["3.0", "3.2"]
+
+
+def test_an_explicit_folder_stands_for_all(tmp_path: Path) -> None:
+    (tmp_path / ".config/GIMP/3.0").mkdir(parents=True)
+    found = profiles(tmp_path, {"GIMP3_DIRECTORY": "/else/where"}, "linux")
+    assert [profile.plug_ins for profile in found] == [Path("/else/where/plug-ins")]
+
+
+def test_what_is_copied_can_be_run_and_needs_no_compiled_module(profile: Profile) -> None:
+    folder = profile.plug_ins / PLUGIN
+    assert os.access(folder / f"{PLUGIN}.py", os.X_OK)
+    assert json.loads((folder / "installation.json").read_text()) == {"python": str(PYTHON)}
+    assert not [path for path in folder.rglob("*") if path.suffix in (".so", ".pyd") or path.is_symlink()]
+    program = "import msgpack, plugin_client.client, plugin_client.bridge_transport; print(msgpack.packb({'a': 1}))"
+    isolated = [sys.executable, "-S", "-E", "-c", program]  # -S: nothing that pip installed is seen
+    run = subprocess.run(isolated, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.stdout == "b'\\x81\\xa1a\\x01'\n", run.stderr
+
+
+def test_installing_again_leaves_nothing_old(profile: Profile) -> None:
+    old = profile.plug_ins / PLUGIN / "plugin_client" / "old.py"
+    old.touch()
+    copy_plugin(PROJECT, profile.plug_ins, PYTHON, Path(msgpack.__file__).parent)
+    assert not old.exists()
+
+
+def test_removing_takes_only_ours(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = profile.plug_ins / "other"
+    other.mkdir()
+    monkeypatch.setenv("GIMP3_DIRECTORY", str(profile.folder))
+    assert gimp.run(Environment(PROJECT), ["--remove"]) == 0
+    assert list(profile.plug_ins.iterdir()) == [other]
+    assert gimp.run(Environment(PROJECT), ["--remove"]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
+
+
+def test_without_a_gimp_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("GIMP3_DIRECTORY", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InstallError, match=r"No GIMP 3 was found: install GIMP 3\.0"):
+        gimp.run(Environment(PROJECT), [])
+
+
+def test_the_doctor_finds_nothing_amiss_with_a_plugin_that_was_just_installed(profile: Profile) -> None:
+    assert check_plugin(profile, PYTHON).to_do == ""
+
+
+def test_the_doctor_names_a_lost_run_bit(profile: Profile) -> None:
+    (profile.plug_ins / PLUGIN / f"{PLUGIN}.py").chmod(0o644)
+    assert "may not be run" in check_plugin(profile, PYTHON).found
+
+
+def test_the_doctor_notices_a_moved_project_and_a_missing_plugin(profile: Profile, tmp_path: Path) -> None:
+    assert "another folder" in check_plugin(profile, Path("/moved/.venv/bin/python")).found
+    (missing,) = check_plugins([Profile("GIMP", tmp_path / "none")], PYTHON)
+    assert "is not in" in missing.found
+    (nothing,) = check_plugins([], PYTHON)
+    assert nothing.to_do == "Start GIMP 3 once, then python3 install gimp"
