@@ -39,6 +39,8 @@ def select(target: str) -> None:
     names = {name.lower(): name for name in _COMPUTES}
     if target.lower() not in names:
         raise DeviceError(f"unknown device {target!r}: choose one of {', '.join(sorted(_COMPUTES))}")
+    if current() == names[target.lower()]:
+        return  # MindSpore refuses to be told so once it has computed something
     try:
         ms.set_device(names[target.lower()])
     except (RuntimeError, ValueError) as exc:
