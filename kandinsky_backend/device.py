@@ -44,7 +44,8 @@ def select(target: str) -> None:
     try:
         ms.set_device(names[target.lower()])
     except (RuntimeError, ValueError) as exc:
-        raise DeviceError(f"MindSpore cannot use the device {target!r} on this machine: {exc}") from exc
+        reason = str(exc).strip().partition("\n")[0]  # a C++ call stack follows
+        raise DeviceError(f"MindSpore cannot use the device {target!r} on this machine: {reason}") from exc
 
 
 def prepare() -> None:
