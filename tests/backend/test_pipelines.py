@@ -14,6 +14,7 @@ from kandinsky_backend.schedulers import SCHEDULERS
 from tests.golden.compare import assert_close
 from tests.golden.pipeline_cases import (
     DECODER_CASES,
+    GENTLE_CASES,
     PRIOR_CASES,
     SCHEDULER_CHANGES,
     SIZES,
@@ -27,6 +28,7 @@ from tests.golden.pipeline_cases import (
     items_of,
     kept,
     prior_options,
+    write_gentle_decoder,
 )
 from tests.random_checkpoint import write_checkpoint
 
@@ -38,6 +40,7 @@ class Model:
     size: str
     prior: KandinskyPriorPipeline
     decoder: KandinskyPipeline
+    gentle: KandinskyPipeline
 
     def golden(self, name: str) -> np.ndarray:
         with np.load(GOLDEN) as arrays:
@@ -50,9 +53,11 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     write_checkpoint(folder, request.param)
     prior = KandinskyPriorPipeline.from_pretrained(folder / "prior")
     decoder = KandinskyPipeline.from_pretrained(folder / "decoder")
-    for pipeline in (prior, decoder):
+    write_gentle_decoder(folder / "decoder", folder / "gentle")
+    gentle = KandinskyPipeline.from_pretrained(folder / "gentle")
+    for pipeline in (prior, decoder, gentle):
         pipeline.set_progress_bar_config(disable=True)
-    return Model(request.param, prior, decoder)
+    return Model(request.param, prior, decoder, gentle)
 
 
 def run_prior(prior: KandinskyPriorPipeline, case: PriorCase) -> tuple[Tensor, Tensor]:
@@ -83,6 +88,15 @@ def test_the_decoder_pipeline_matches_the_reference(model: Model, case: DecoderC
     embeds, negative = embeds_of(case, decoder.unet.config.cross_attention_dim)
     images = run_decoder(decoder, case, (Tensor(embeds), Tensor(negative)))
     assert_close(f"{model.size} decoder: {case.name}", images, model.golden(f"decoder/{case.name}"))
+
+
+@pytest.mark.parametrize("case", GENTLE_CASES, ids=lambda case: case.name)
+def test_unclipped_samples_of_the_published_scheduler_match_the_reference(model: Model, case: DecoderCase) -> None:
+    embeds, negative = embeds_of(case, model.gentle.unet.config.cross_attention_dim)
+    images = run_decoder(model.gentle, case, (Tensor(embeds), Tensor(negative)))
+    golden = model.golden(f"gentle/{case.name}")
+    largest = np.abs(golden).max()  # 23 to 80, where a picture's values are 0 to 1
+    assert_close(f"{model.size} decoder, unclipped, relative: {case.name}", images / largest, golden / largest)
 
 
 def test_items_to_a_picture_match_the_reference(model: Model) -> None:

@@ -5,6 +5,9 @@ The checkpoints are written with our own interpreter, the rest runs with the ref
     python -m tests.random_checkpoint FOLDER/tiny_a --size tiny_a
     python -m tests.random_checkpoint FOLDER/tiny_b --size tiny_b
     python -m tests.golden.make_pipelines FOLDER
+
+The gentle decoders are copied from the others: FOLDER/tiny_a/gentle, FOLDER/tiny_b/gentle. With OMP_NUM_THREADS=1 the
+same machine gives the same bits again.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from diffusers import KandinskyPipeline, KandinskyPriorPipeline
 from tests.golden.make_schedulers import draw_noise_with_numpy
 from tests.golden.pipeline_cases import (
     DECODER_CASES,
+    GENTLE_CASES,
     PRIOR_CASES,
     SCHEDULER_CHANGES,
     SIZES,
@@ -34,6 +38,7 @@ from tests.golden.pipeline_cases import (
     items_of,
     kept,
     prior_options,
+    write_gentle_decoder,
 )
 
 
@@ -77,11 +82,21 @@ def outputs(folder: Path) -> dict[str, Any]:
     return found
 
 
+def gentle_outputs(folder: Path) -> dict[str, Any]:
+    write_gentle_decoder(folder / "decoder", folder / "gentle")
+    decoder = KandinskyPipeline.from_pretrained(folder / "gentle")
+    draw_noise_with_numpy()
+    decoder.set_progress_bar_config(disable=True)
+    width = decoder.unet.config.cross_attention_dim
+    return {f"gentle/{case.name}": decoder_output(decoder, case, embeds_of(case, width)) for case in GENTLE_CASES}
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     arrays: dict[str, Any] = {}
     for size in SIZES:
-        arrays |= {f"{size}/{name}": array for name, array in outputs(folder / size).items()}
+        found = outputs(folder / size) | gentle_outputs(folder / size)
+        arrays |= {f"{size}/{name}": array for name, array in found.items()}
     np.savez_compressed(Path(__file__).with_name("pipelines.npz"), **arrays)
     print(f"wrote {len(arrays)} arrays")
 
