@@ -179,7 +179,7 @@ def read_connection(address: str) -> Endpoint:
     """
     path = connection_file(address)
     if not path.exists():
-        raise DaemonNotRunning(f"no daemon runs at {address}: start one with kandinsky-daemon")
+        raise DaemonNotRunning(f"no daemon runs at {address}: start one with `kandinsky-blend start`")
     check_private(path)
     contents = _read_json(path)
     if (version := contents.pop("protocol", None)) != PROTOCOL_VERSION:

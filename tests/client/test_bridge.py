@@ -44,7 +44,7 @@ def test_a_question_is_answered_soon(client: Client) -> None:
 
 
 def test_without_a_daemon_the_error_is_that_of_the_other_transport() -> None:
-    with pytest.raises(DaemonNotRunning, match="start one with kandinsky-daemon"):
+    with pytest.raises(DaemonNotRunning, match="start one with `kandinsky-blend start`"):
         connect()
 
 

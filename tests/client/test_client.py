@@ -212,7 +212,7 @@ def test_a_blend_that_fails_leaves_no_job_behind() -> None:
 
 
 def test_without_a_daemon_the_error_says_how_to_start_one() -> None:
-    with pytest.raises(DaemonNotRunning, match="start one with kandinsky-daemon"):
+    with pytest.raises(DaemonNotRunning, match="start one with `kandinsky-blend start`"):
         Client()
 
 

@@ -149,7 +149,7 @@ def test_a_secret_key_is_not_shown() -> None:
 
 
 def test_a_missing_file_means_that_no_daemon_runs() -> None:
-    with pytest.raises(DaemonNotRunning, match="start one with kandinsky-daemon"):
+    with pytest.raises(DaemonNotRunning, match="start one with `kandinsky-blend start`"):
         ep.read_connection(ep.default_address())
 
 
