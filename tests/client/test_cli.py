@@ -208,7 +208,8 @@ def test_a_refusal_says_why_and_what_to_do(capsys: pytest.CaptureFixture[str]) -
 def test_without_a_daemon_these_commands_say_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command) == 1
     assert re.fullmatch(
-        r"kandinsky-blend: no daemon runs at ipc://.*: start one with `kandinsky-blend start`\n", capsys.readouterr().err
+        r"kandinsky-blend: no daemon runs at ipc://.*: start one with `kandinsky-blend start`\n",
+        capsys.readouterr().err,
     )
 
 
