@@ -133,11 +133,6 @@ class KandinskyPipeline(Pipeline):
     # --- the pieces ------------------------------------------------------------------------------------------
 
     @property
-    def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
-        """The models that encoding a prompt needs."""
-        return (self._parts["text_encoder"].resident,)
-
-    @property
     def parts_of_denoising(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that making latents of embeddings needs."""
         return (self._parts["unet"].resident,)
@@ -239,11 +234,6 @@ class KandinskyPipeline(Pipeline):
 
     def _run_text_encoder(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         return self.text_encoder(input_ids, attention_mask)
-
-    @property
-    def text_encoder(self) -> Any:
-        """The multilingual text encoder; read from its files when first used, as are the other models."""
-        return self._get("text_encoder")
 
     @property
     def unet(self) -> Any:

@@ -167,6 +167,16 @@ class Pipeline(ABC):
         return {**self._parts, **{name: getattr(self, name) for name in self._others}}
 
     @property
+    def text_encoder(self) -> Any:
+        """The text encoder; read from its files when first used, as are the other models."""
+        return self._get("text_encoder")
+
+    @property
+    def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
+        """The models that encoding a prompt needs."""
+        return (self._parts["text_encoder"].resident,)
+
+    @property
     @abstractmethod
     def max_tokens(self) -> int:
         """How many tokens of a prompt the models read, the marks of its start and end included."""

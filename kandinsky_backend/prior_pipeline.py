@@ -173,11 +173,6 @@ class KandinskyPriorPipeline(Pipeline):
     # --- the pieces ------------------------------------------------------------------------------------------
 
     @property
-    def parts_of_text(self) -> tuple[Resident[nn.Cell], ...]:
-        """The models that encoding a prompt needs."""
-        return (self._parts["text_encoder"].resident,)
-
-    @property
     def parts_of_sampling(self) -> tuple[Resident[nn.Cell], ...]:
         """The models that sampling an image embedding needs."""
         return (self._parts["prior"].resident,)
@@ -303,16 +298,11 @@ class KandinskyPriorPipeline(Pipeline):
 
     @property
     def prior(self) -> Any:
-        """The prior transformer; read from its files when first used, as are the other models."""
         return self._get("prior")
 
     @property
     def image_encoder(self) -> Any:
         return self._get("image_encoder")
-
-    @property
-    def text_encoder(self) -> Any:
-        return self._get("text_encoder")
 
 
 def _check_items(items: Sequence[Any]) -> None:
