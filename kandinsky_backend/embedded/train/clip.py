@@ -25,7 +25,7 @@ from .scenes import COLOURS, COUNTS, SHAPES, TEXTURES
 from .vocabularies import CONTEXT, clip_tokenizer
 
 WIDTH = EMBEDDING  # the prior takes the text's hidden states as it takes embeddings
-SCHEDULE = Schedule(steps=6000, learning_rate=1.5e-3)
+SCHEDULE = Schedule(steps=4000, learning_rate=2e-3)
 NAMED_BATCH, MIXED_BATCH = 64, 24  # pictures a step: those with captions, and those whose colours have no names
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .dataset import Dataset, Pixels
-from .loop import Losses, Run, Schedule, train, trained
+from .group_norm import quicken
+from .loop import Losses, Run, Schedule, reduced_precision, train, trained
 
 SCHEDULE = Schedule(steps=4000, learning_rate=1.5e-3)
 WHOLE_BATCH = 2
@@ -51,9 +52,9 @@ class Trainee(nn.Module):
         Kandinsky decodes latents unquantised and at scale 1, so they are kept centred, of unit variance, and smooth:
         linear in colour, and decodable under noise.
         """
-        latents = self.movq.encode(pictures).latents
+        latents = self.movq.encode(pictures).latents.float()
         noisy = latents + LATENT_NOISE * torch.rand_like(latents[:, :1, :1, :1]) * torch.randn_like(latents)
-        back = self.movq.decode(noisy, force_not_quantize=True).sample
+        back = self.movq.decode(noisy, force_not_quantize=True).sample.float()
         error = (back - pictures).abs()
         pixels = error.mean() + 2 * error.square().mean() + 0.5 * _edges(back - pictures)
         colours = functional.mse_loss(self.mean_colour(latents), functional.avg_pool2d(pictures, 8))
@@ -75,9 +76,12 @@ def to_tensor(pictures: Pixels) -> Tensor:
 def fit(data: Dataset, run: Run) -> None:
     """Train for SCHEDULE, or what of it is left in the run's folder."""
     trainee = Trainee().to(run.device, memory_format=torch.channels_last)
+    quicken(trainee)
 
     def losses(rng: np.random.Generator) -> Losses:
-        return trainee.losses(to_tensor(_batch(data.pictures, rng, run.batch_factor)).to(run.device))
+        pictures = to_tensor(_batch(data.pictures, rng, run.batch_factor)).to(run.device)
+        with reduced_precision(run.device):
+            return trainee.losses(pictures)
 
     train(trainee, losses, SCHEDULE, run)
 

@@ -17,7 +17,7 @@ from .dataset import Dataset
 from .loop import Losses, Run, Schedule, train, trained
 from .vocabularies import CONTEXT
 
-SCHEDULE = Schedule(steps=6000, learning_rate=1.5e-3)
+SCHEDULE = Schedule(steps=5000, learning_rate=1.5e-3)
 BATCH = 96
 HEADS = 4
 UNPROMPTED = 0.1  # of the captions are emptied: the negative of guidance

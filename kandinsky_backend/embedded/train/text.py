@@ -19,7 +19,7 @@ from .loop import Losses, Run, Schedule, train, trained
 from .vocabularies import CONTEXT, xlmr_tokenizer
 
 WIDTH = 64
-SCHEDULE = Schedule(steps=3000, learning_rate=2e-3)
+SCHEDULE = Schedule(steps=2000, learning_rate=2e-3)
 BATCH = 96
 
 

@@ -18,7 +18,7 @@ from .captions import random_caption
 from .clip import said_by
 from .codes import EMBEDDING
 from .dataset import UNNAMED, Dataset
-from .loop import Losses, Run, Schedule, train, trained
+from .loop import Losses, Run, Schedule, reduced_precision, train, trained
 
 SCHEDULE = Schedule(steps=10_000, learning_rate=1e-3)
 BATCH = 16  # a worker
@@ -94,7 +94,7 @@ def fit(data: Dataset, latents: Tensor, codes: Tensor, embeds: Embeds, prompts: 
     Half of the pictures are asked for by their code, which is what the prior aims at, half by the embedding that CLIP
     gave them. `latents` (N, 4, 16, 16) and `codes` (N, EMBEDDING) are the dataset's.
     """
-    unet = model().to(run.device, memory_format=torch.channels_last)
+    unet = model().to(run.device)
     alphas = scheduler().alphas_cumprod.to(run.device)
     sources = torch.stack([codes, embeds.pictures])
     batch = run.batch_factor * BATCH
@@ -128,11 +128,12 @@ def denoising_losses(
     t = torch.randint(0, len(alphas), (len(latents),), device=latents.device)
     alpha = alphas[t][:, None, None, None]
     noise = torch.randn_like(latents)
-    noisy = (alpha.sqrt() * latents + (1 - alpha).sqrt() * noise).contiguous(memory_format=torch.channels_last)
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     text_embeds, hidden = prompt
     conditions = {"text_embeds": text_embeds, "image_embeds": embeds}
-    predicted = unet(noisy, t, encoder_hidden_states=hidden, added_cond_kwargs=conditions).sample[:, :4]
-    error = (predicted - noise).square().mean((1, 2, 3))
+    with reduced_precision(latents.device):
+        predicted = unet(noisy, t, encoder_hidden_states=hidden, added_cond_kwargs=conditions).sample[:, :4]
+    error = (predicted.float() - noise).square().mean((1, 2, 3))
     snr = (alpha / (1 - alpha)).flatten()
     late = t < 500
     return {
