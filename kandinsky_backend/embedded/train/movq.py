@@ -104,9 +104,10 @@ def load(folder: Path) -> VQModel:
 def encode(movq: VQModel, pictures: Pixels, batch: int = 64) -> Tensor:
     """uint8 pictures -> latents (N, 4, 16, 16) in float16."""
     rows = range(0, len(pictures), batch)
-    return torch.cat(
-        [movq.encode(to_tensor(pictures[i : i + batch]).to(movq.device)).latents.half().cpu() for i in rows]
-    )
+    with reduced_precision(movq.device):
+        return torch.cat(
+            [movq.encode(to_tensor(pictures[i : i + batch]).to(movq.device)).latents.half().cpu() for i in rows]
+        )
 
 
 @torch.no_grad()

@@ -20,8 +20,8 @@ from .codes import EMBEDDING
 from .dataset import UNNAMED, Dataset
 from .loop import Losses, Run, Schedule, reduced_precision, train, trained
 
-SCHEDULE = Schedule(steps=10_000, learning_rate=1e-3)
-BATCH = 16  # a worker
+SCHEDULE = Schedule(steps=7000, learning_rate=1e-3)
+BATCH = 32  # a worker
 PROMPTED = 0.15  # of the pictures have a caption too; the product's own blends leave it empty
 UNGUIDED = 0.1  # have the embedding of no picture: the negative of guidance
 SNR_LIMIT = 5.0  # Hang et al., 2023, arXiv:2303.09556
