@@ -58,7 +58,6 @@ class Job:
     id: str
     title: str
     picture_bytes: int
-    accepted: float
     state: JobState = "queued"
     started: float | None = None
     ended: float | None = None
@@ -119,13 +118,13 @@ class Jobs:
             return 0
         return len(self.active()) + self.waiting().index(job)
 
-    def submit(self, job_id: str, blend: Blend, now: float) -> Job:
+    def submit(self, job_id: str, blend: Blend) -> Job:
         """A new job at the end of the queue. Looks at no pixel: the largest pictures are 256 MiB.
 
         Raises: RequestRefused("queue-full").
         """
         assert job_id not in self._jobs, f"job {job_id} is known"
-        job = Job(job_id, title(blend), picture_bytes(blend.items), now)
+        job = Job(job_id, title(blend), picture_bytes(blend.items))
         self._check_room(job)
         self._jobs[job_id] = job
         return job

@@ -243,7 +243,7 @@ class Server:
         return job
 
     def _accept(self, message: Submit) -> Job:
-        job = self._jobs.submit(message.job, message.blend, time.monotonic())
+        job = self._jobs.submit(message.job, message.blend)
         self._store.accept(job.id, message.blend)
         log.info("job %s accepted: %s", short(job.id), job.title)
         return job

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from plugin_client.client import Client
@@ -15,6 +16,7 @@ from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 DEFAULT_MODEL = "kandinsky-2-1"  # what a daemon offers that was given none; the daemon's own constant, which see
 STOP_SECONDS = 30.0  # for a daemon to end; it gives the step that it computes a few
 START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
+MAX_LOG_BYTES = 4 * 2**20  # of a log that the next daemon appends to; a longer one is set aside first
 ANSWER_SECONDS = 2.0  # for a ping of a daemon that accepts connections; one that is just stopping never answers
 
 _started: list[subprocess.Popen[bytes]] = []  # daemons that outlive us, or that Python must collect when they end
@@ -62,6 +64,7 @@ def start(endpoint: str | None, arguments: Sequence[str]) -> Client:
         client.close()
         raise UsageError(f"a daemon runs at {address} already")
     log = log_file(address)
+    _set_aside(log)
     read_from = log.stat().st_size if log.exists() else 0
     process = _spawn(log, endpoint, arguments)
     deadline = time.monotonic() + START_SECONDS
@@ -138,6 +141,16 @@ def _spawn(log: Path, endpoint: str | None, arguments: Sequence[str]) -> subproc
         )
     _started.append(process)
     return process
+
+
+def _set_aside(log: Path) -> None:
+    """Keep a long log as the one older log, instead of the one before. A daemon that still writes to it goes on there.
+
+    Only a start does so: the daemon writes to its standard error, where its worker and a crash leave words too.
+    """
+    with suppress(FileNotFoundError):  # there is none yet, or somebody who starts one too was quicker
+        if log.stat().st_size > MAX_LOG_BYTES:
+            log.replace(log.with_suffix(".old.log"))
 
 
 def _last_line(log: Path, read_from: int) -> str:

@@ -41,6 +41,21 @@ def test_a_daemon_is_started_where_none_runs_and_found_where_one_does() -> None:
         launch.start(None, PAINTER)
 
 
+def test_a_long_log_is_set_aside_before_a_daemon_starts_and_a_short_one_goes_on() -> None:
+    log = launch.log_file(default_address())
+    make_data_folder()
+    log.write_text("x" * launch.MAX_LOG_BYTES)
+    launch.start(None, PAINTER).close()
+    assert log.stat().st_size > launch.MAX_LOG_BYTES
+    launch.stop(None)
+    launch.start(None, PAINTER).close()
+    older = log.with_suffix(".old.log")
+    assert older.read_text().startswith("xxx")
+    assert "listens at" in log.read_text()
+    assert "xxx" not in log.read_text()
+    assert log.stat().st_size < 10_000
+
+
 def test_the_command_line_works_with_a_real_daemon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

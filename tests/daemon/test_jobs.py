@@ -29,7 +29,7 @@ def picture_blend(pixels: bytes = PIXELS) -> Blend:
 
 
 def submit(jobs: Jobs, request: Blend | None = None) -> Job:
-    return jobs.submit(new_id(), request or blend(), now=0)
+    return jobs.submit(new_id(), request or blend())
 
 
 def result(job: Job) -> Result:
