@@ -17,7 +17,7 @@ PLUGIN = "kandinsky-blend"  # the folder, and the file in it without .py: GIMP w
 REMOVE = "--remove"
 MENU = "Filters > Kandinsky > Blend Layers and Prompts..."
 
-_UNWANTED = shutil.ignore_patterns("__pycache__", PLUGIN, "*.so", "*.pyd", "*.pyx")
+_UNWANTED = shutil.ignore_patterns("__pycache__", PLUGIN, "*.so", "*.pyd", "*.pyx", "*.po", "*.pot")
 
 
 @dataclass(frozen=True)

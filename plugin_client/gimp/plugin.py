@@ -22,7 +22,7 @@ class KandinskyBlend(Gimp.PlugIn):
         return list(procedures.PROCEDURES)
 
     def do_set_i18n(self, name: str) -> bool:
-        return False
+        return False  # translation.py does it
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
         return procedures.create(self, name, run)

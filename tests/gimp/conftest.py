@@ -53,6 +53,14 @@ def editor(
 
 
 @pytest.fixture(scope="session")
+def german_editor(gimp_root: Path, daemon_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Editor:
+    """A GIMP whose preferences say German."""
+    editor = Editor(gimp_root, tmp_path_factory.mktemp("german"), daemon_home, language="de")
+    editor.install()
+    return editor
+
+
+@pytest.fixture(scope="session")
 def reports(editor: Editor) -> Callable[[str], dict[str, str]]:
     """What all cases of a file reported; the file is run when it is first asked for."""
     known: dict[str, dict[str, str]] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,13 +24,26 @@ CONFIG = """\
 (config-version "3.0.4")
 (show-welcome-dialog no)
 (check-updates no)
-"""
+{language}"""
 
 
 def case_names(file: str) -> list[str]:
     """The cases of a file, which can be imported inside GIMP only."""
     tree = ast.parse((INSIDE / file).read_text())
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def screenshots() -> Path:
+    """Where the screenshots of the window tests go, which a CI may show."""
+    return Path(os.environ.get("KANDINSKY_SCREENSHOTS", PROJECT / "build" / "screenshots"))
+
+
+def keep_screenshots(source: Path, folder: Path) -> None:
+    """Make `folder` anew with the PNG files in `source`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for picture in source.glob("*.png"):
+        shutil.copy(picture, folder)
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,7 @@ class Editor:
     folder: Path
     home: Path
     replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
+    language: str = ""  # that GIMP's preferences name; "" is the system's, which is English here
 
     def install(self) -> None:
         """A fresh profile with the plug-in, copied as the installer does it."""
@@ -46,7 +62,8 @@ class Editor:
 
         plug_ins, profile = self.folder / "plug-ins", self.folder / "profile"
         profile.mkdir()
-        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins))
+        language = f'(language "{self.language}")\n' if self.language else ""
+        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins, language=language))
         copy_plugin(PROJECT, plug_ins, Path(sys.prefix) / "bin" / "python", Path(msgpack.__file__).parent)
 
     def run(self, file: str) -> dict[str, str]:
@@ -58,8 +75,10 @@ class Editor:
         return self._report(done)
 
     def run_window(self, module: str) -> dict[str, str]:
-        """The same, by a module that runs beside a GIMP with a window."""
-        return self._report(self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT)))
+        """The same, by a module that runs beside a GIMP with a window. Its screenshots are kept."""
+        done = self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT))
+        keep_screenshots(self.folder, screenshots() / f"{module}-{self.folder.name}")
+        return self._report(done)
 
     def _report(self, done: subprocess.CompletedProcess[str]) -> dict[str, str]:
         report = self.folder / "report.json"
