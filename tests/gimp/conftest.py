@@ -14,6 +14,7 @@ from tests.gimp.editor import Editor
 from tests.gimp.root import NoRoot, root
 
 ZMQ_IN_ROOT = "/usr/lib/python3/dist-packages/zmq/__init__.py"
+MSGPACK_IN_ROOT = "/usr/lib/python3/dist-packages/msgpack/__init__.py"
 BROKEN = "raise ImportError('made for another Python')\n"
 
 

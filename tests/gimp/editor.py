@@ -56,6 +56,11 @@ class Editor:
     replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
     language: str = ""  # that GIMP's preferences name; "" is the system's, which is English here
 
+    @property
+    def console(self) -> str:
+        """The GIMP without a window."""
+        return "gimp-console-3.0"
+
     def install(self) -> None:
         """A fresh profile with the plug-in, copied as the installer does it."""
         import msgpack
@@ -71,7 +76,7 @@ class Editor:
         script = (
             f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from tests.gimp.inside.runner import run; run({file!r})"
         )
-        done = self.command("gimp-console-3.0", "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
+        done = self.command(self.console, "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
         return self._report(done)
 
     def run_window(self, module: str) -> dict[str, str]:
@@ -90,10 +95,11 @@ class Editor:
     def command(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside the root."""
         return subprocess.run(
-            [*self._sandbox(variables), *words], capture_output=True, text=True, timeout=START_LIMIT, check=False
+            [*self.sandbox(variables), *words], capture_output=True, text=True, timeout=START_LIMIT, check=False
         )
 
-    def _sandbox(self, variables: Mapping[str, str]) -> list[str]:
+    def sandbox(self, variables: Mapping[str, str]) -> list[str]:
+        """The words before a command that is to run inside the root."""
         words = [
             "bwrap",
             "--bind",
