@@ -32,6 +32,9 @@ class Profile:
     kind: str
     folder: Path
 
+    def __str__(self) -> str:
+        return " ".join(filter(None, ("GIMP", self.version, f"({self.kind})")))
+
     @property
     def version(self) -> str:
         """E.g. "3.0", or "" for a folder that is not named so."""
@@ -57,7 +60,7 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
     environment.ensure()
     for profile in found:
         folder = copy_plugin(environment.project, profile.plug_ins, environment.python, environment.package("msgpack"))
-        print(f"{profile.kind}: the plug-in is in {folder}")
+        print(f"{profile}: the plug-in is in {folder}")
         print(f"  {connect(profile, folder, environment)}")
     print(f"Restart GIMP, and open {MENU}")
     return 0
@@ -107,12 +110,12 @@ def profiles(home: Path, variables: Mapping[str, str], platform: str) -> list[Pr
 def _parents(home: Path, variables: Mapping[str, str], platform: str) -> list[tuple[str, Path]]:
     """Where each kind of GIMP keeps its profiles, one folder a version."""
     if platform == "win32":
-        return [("GIMP", Path(variables.get("APPDATA", home / "AppData/Roaming")) / "GIMP")]
+        return [("Windows", Path(variables.get("APPDATA", home / "AppData/Roaming")) / "GIMP")]
     if platform == "darwin":
-        return [("GIMP", home / "Library/Application Support/GIMP")]
+        return [("macOS", home / "Library/Application Support/GIMP")]
     config = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
     return [
-        ("GIMP of the distribution, or AppImage", config / "GIMP"),
+        ("distribution or AppImage", config / "GIMP"),
         (FLATPAK, home / ".var/app/org.gimp.GIMP/config/GIMP"),
         (SNAP, home / "snap/gimp/current/.config/GIMP"),
     ]
@@ -139,7 +142,7 @@ def _remove(found: Sequence[Profile]) -> int:
     installed = [profile for profile in found if (profile.plug_ins / PLUGIN).exists()]
     for profile in installed:
         shutil.rmtree(profile.plug_ins / PLUGIN)
-        print(f"{profile.kind}: the plug-in is no longer in {profile.plug_ins}")
+        print(f"{profile}: the plug-in is no longer in {profile.plug_ins}")
     if not installed:
         print("The plug-in is in no GIMP 3 that was found: there is nothing to remove.")
     return 0

@@ -57,9 +57,14 @@ class Editor:
     language: str = ""  # that GIMP's preferences name; "" is the system's, which is English here
 
     @property
+    def version(self) -> str:
+        """E.g. "3.0"."""
+        return next(self.root.glob("usr/bin/gimp-console-3.*")).name.rpartition("-")[2]
+
+    @property
     def console(self) -> str:
         """The GIMP without a window."""
-        return "gimp-console-3.0"
+        return f"gimp-console-{self.version}"
 
     def install(self) -> None:
         """A fresh profile with the plug-in, copied as the installer does it."""
