@@ -137,7 +137,7 @@ def check_daemon(environment: Environment) -> list[Finding]:
     if exit_code:
         reason = said[0].partition(": ")[2].partition(": ")[0]  # without the program's name and its own advice
         return [Hint("daemon", reason, f"GIMP starts one when it needs it. To do so now: {program} start")]
-    return [Finding("daemon", f"{said[0]}, {said[1]}"), *check_models(program)]
+    return [Finding("daemon", ", ".join(said[:2])), *check_models(program)]
 
 
 def check_models(program: Path) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ START_LIMIT = 200  # s for a start and all its cases
 HOST_PYTHON = (Path(sys.prefix), Path(sys.base_prefix))
 CONFIG = """\
 (plug-in-path "${{gimp_plug_in_dir}}/plug-ins:{plug_ins}")
-(config-version "3.0.4")
+(config-version "{version}")
 (show-welcome-dialog no)
 (check-updates no)
 {language}"""
@@ -62,6 +63,11 @@ class Editor:
         return next(self.root.glob("usr/bin/gimp-console-3.*")).name.rpartition("-")[2]
 
     @property
+    def exact_version(self) -> str:
+        """E.g. "3.0.4": to a profile of another GIMP shows what is new in it."""
+        return re.search(r"\d+\.\d+\.\d+", self.command(self.console, "--version").stdout)[0]
+
+    @property
     def console(self) -> str:
         """The GIMP without a window."""
         return f"gimp-console-{self.version}"
@@ -73,7 +79,7 @@ class Editor:
         plug_ins, profile = self.folder / "plug-ins", self.folder / "profile"
         profile.mkdir()
         language = f'(language "{self.language}")\n' if self.language else ""
-        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins, language=language))
+        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins, language=language, version=self.exact_version))
         copy_plugin(PROJECT, plug_ins, Path(sys.prefix) / "bin" / "python", Path(msgpack.__file__).parent)
 
     def run(self, file: str) -> dict[str, str]:
@@ -86,7 +92,7 @@ class Editor:
 
     def run_window(self, module: str) -> dict[str, str]:
         """The same, by a module that runs beside a GIMP with a window. Its screenshots are kept."""
-        done = self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT))
+        done = self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT), GIMP=f"gimp-{self.version}")
         keep_screenshots(self.folder, screenshots() / f"{module}-{self.folder.name}")
         return self._report(done)
 
