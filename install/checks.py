@@ -19,7 +19,8 @@ LINTERS = (
 def test(environment: Environment, arguments: Sequence[str]) -> int:
     """Run pytest with `arguments`, the slow tests included, and return its exit code."""
     environment.ensure(groups=["dev"])
-    return _run(environment, "pytest", "-m", "", *arguments)  # an empty -m undoes the default that leaves slow ones out
+    all_of_them = ("-m", "")  # undoes the default that leaves slow ones out
+    return run_module(environment, "pytest", *all_of_them, *arguments)
 
 
 def lint(environment: Environment, arguments: Sequence[str]) -> int:
@@ -27,10 +28,11 @@ def lint(environment: Environment, arguments: Sequence[str]) -> int:
     if arguments:
         raise InstallError(f"lint takes no arguments, and was given {' '.join(arguments)}.")
     environment.ensure(groups=["dev"])
-    return max([_run(environment, *linter) for linter in LINTERS], key=bool)
+    return max([run_module(environment, *linter) for linter in LINTERS], key=bool)
 
 
-def _run(environment: Environment, module: str, *arguments: str) -> int:
+def run_module(environment: Environment, module: str, *arguments: str) -> int:
+    """Run `python -m MODULE` of the environment in the project; its exit code."""
     print(f"$ {shlex.join([module, *arguments])}", flush=True)
     command = [str(environment.python), "-m", module, *arguments]
     return subprocess.run(command, cwd=environment.project, env=child_environment(), check=False).returncode

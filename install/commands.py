@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Sequence
 
-from install import checks, demo, doctor, gimp
+from install import checks, demo, doctor, gimp, translations
 from install.environment import Environment
 from install.steps import InstallError
 
@@ -34,6 +34,11 @@ COMMANDS = (
     Command("doctor", "say what of GIMP, plug-in, daemon and model works, and what to do about the rest", doctor.run),
     Command("test", "run all tests; arguments after it go to pytest: python3 install test -k wire", checks.test),
     Command("lint", "check style, format and types", checks.lint),
+    Command(
+        "translate",
+        "bring the plug-in's translations up to its texts; with a language's code, begin that one too",
+        translations.run,
+    ),
 )
 
 
@@ -65,7 +70,7 @@ def _explain_usage(given: Sequence[str]) -> int:
 
 def usage() -> str:
     """What is printed for --help, and when the command is missing or unknown."""
-    lines = [f"  {command.name:<8}{command.help}" for command in COMMANDS]
+    lines = [f"  {command.name:<11}{command.help}" for command in COMMANDS]
     return "\n".join(["usage: python3 install COMMAND", *lines])
 
 

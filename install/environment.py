@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
 import shutil
+import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
 from install.interpreter import SUPPORTED, find_python, version_of
+from install.locking import lock
 from install.steps import InstallError, StepFailed, run_step
 
 # Written last of all, so that an environment whose making was interrupted has none.
@@ -80,7 +81,21 @@ class Environment:
 
     def script(self, name: str) -> Path:
         """The path of a command that the environment holds."""
+        if sys.platform == "win32":
+            return self.folder / "Scripts" / f"{name}.exe"
         return self.folder / "bin" / name
+
+    def package(self, name: str) -> Path:
+        """The folder of a package that the environment holds.
+
+        Raises:
+            InstallError: it has none of that name.
+        """
+        packages = "Lib/site-packages" if sys.platform == "win32" else "lib/python3.*/site-packages"
+        found = sorted(self.folder.glob(f"{packages}/{name}"))
+        if not found:
+            raise InstallError(f"{self.folder} has no {name}: remove that folder and run the same command again.")
+        return found[0]
 
     def ensure(self, groups: Sequence[str] = ()) -> None:
         """Make the environment hold the project and the dependency groups; quick when it already does.
@@ -92,7 +107,7 @@ class Environment:
             stamp = self.finished()
             if stamp is None:
                 self._make()
-            elif stamp.pyproject == self._pyproject_hash() and set(groups) <= set(stamp.groups):
+            elif stamp.pyproject == self.pyproject_hash() and set(groups) <= set(stamp.groups):
                 return
             self._install(sorted({*groups, *(stamp.groups if stamp else ())}))
 
@@ -100,7 +115,7 @@ class Environment:
     def _alone(self) -> Iterator[None]:
         """Two commands started in one clone take turns."""
         with (self.project / "pyproject.toml").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             yield
 
     def finished(self) -> Stamp | None:
@@ -110,7 +125,8 @@ class Environment:
             return None
         return stamp if version_of(self.python) == stamp.python else None
 
-    def _pyproject_hash(self) -> str:
+    def pyproject_hash(self) -> str:
+        """By which a change of what the project needs is noticed."""
         return hashlib.sha256((self.project / "pyproject.toml").read_bytes()).hexdigest()
 
     def _make(self) -> None:
@@ -140,7 +156,7 @@ class Environment:
         title = "installing the project and what it needs (0.9 GB to download the first time)"
         self._step(title, [*pip, "--editable", self.project, *options])
         version = version_of(self.python)
-        Stamp(str(self.project), str(version), self._pyproject_hash(), groups).write(self.folder / STAMP)
+        Stamp(str(self.project), str(version), self.pyproject_hash(), groups).write(self.folder / STAMP)
 
     def _step(self, title: str, command: Sequence[object], python: str = "python3") -> None:
         try:

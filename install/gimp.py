@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
 
+from install import gimp_python
 from install.environment import Environment
+from install.gimp_python import FLATPAK, SNAP, GimpPython, NoPython
 from install.steps import InstallError
+from install.wheels import NoWheels, add_wheels
 
 PLUGIN = "kandinsky-blend"  # the folder, and the file in it without .py: GIMP wants the same name for both
 REMOVE = "--remove"
+SANDBOXED = (FLATPAK, SNAP)  # they start no program of the host
 MENU = "Filters > Kandinsky > Blend Layers and Prompts..."
 
-_UNWANTED = shutil.ignore_patterns("__pycache__", PLUGIN, "*.so", "*.pyd", "*.pyx")
+_UNWANTED = shutil.ignore_patterns("__pycache__", PLUGIN, "*.so", "*.pyd", "*.pyx", "*.po", "*.pot")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,14 @@ class Profile:
 
     kind: str
     folder: Path
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, ("GIMP", self.version, f"({self.kind})")))
+
+    @property
+    def version(self) -> str:
+        """E.g. "3.0", or "" for a folder that is not named so."""
+        return self.folder.name if re.fullmatch(r"3\.\d+", self.folder.name) else ""
 
     @property
     def plug_ins(self) -> Path:
@@ -46,10 +59,37 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
         )
     environment.ensure()
     for profile in found:
-        folder = copy_plugin(environment.project, profile.plug_ins, environment.python, _msgpack(environment))
-        print(f"{profile.kind}: the plug-in is in {folder}")
+        folder = copy_plugin(environment.project, profile.plug_ins, environment.python, environment.package("msgpack"))
+        print(f"{profile}: the plug-in is in {folder}")
+        print(f"  {connect(profile, folder, environment)}")
     print(f"Restart GIMP, and open {MENU}")
     return 0
+
+
+def connect(profile: Profile, folder: Path, environment: Environment) -> str:
+    """Make the plug-in in `folder` reach the daemon, by itself or through the project's Python; a sentence about it."""
+    try:
+        python = gimp_python.find(profile.kind, profile.version, sys.platform, os.environ)
+        return reach(python, folder, environment)
+    except (NoPython, NoWheels) as exc:
+        if profile.kind in SANDBOXED:
+            return (
+                f"It cannot reach the daemon yet: a GIMP in a sandbox cannot start {environment.python}, and needs "
+                f"pyzmq of its own. {exc}"
+            )
+        return f"It talks to the daemon through {environment.python}. {exc}"
+
+
+def reach(python: GimpPython, folder: Path, environment: Environment) -> str:
+    """The same for a GIMP whose Python is known.
+
+    Raises:
+        NoWheels: it has no pyzmq, and cannot be given it.
+    """
+    if python.has_modules:
+        return f"It talks to the daemon itself: Python {python.version} of this GIMP has pyzmq."
+    added = add_wheels(python, folder, environment)
+    return f"It talks to the daemon itself: {' and '.join(added)} for its Python {python.version} lie beside it."
 
 
 def profiles(home: Path, variables: Mapping[str, str], platform: str) -> list[Profile]:
@@ -70,14 +110,14 @@ def profiles(home: Path, variables: Mapping[str, str], platform: str) -> list[Pr
 def _parents(home: Path, variables: Mapping[str, str], platform: str) -> list[tuple[str, Path]]:
     """Where each kind of GIMP keeps its profiles, one folder a version."""
     if platform == "win32":
-        return [("GIMP", Path(variables.get("APPDATA", home / "AppData/Roaming")) / "GIMP")]
+        return [("Windows", Path(variables.get("APPDATA", home / "AppData/Roaming")) / "GIMP")]
     if platform == "darwin":
-        return [("GIMP", home / "Library/Application Support/GIMP")]
+        return [("macOS", home / "Library/Application Support/GIMP")]
     config = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
     return [
-        ("GIMP of the distribution, or AppImage", config / "GIMP"),
-        ("Flatpak", home / ".var/app/org.gimp.GIMP/config/GIMP"),
-        ("Snap", home / "snap/gimp/current/.config/GIMP"),
+        ("distribution or AppImage", config / "GIMP"),
+        (FLATPAK, home / ".var/app/org.gimp.GIMP/config/GIMP"),
+        (SNAP, home / "snap/gimp/current/.config/GIMP"),
     ]
 
 
@@ -102,15 +142,7 @@ def _remove(found: Sequence[Profile]) -> int:
     installed = [profile for profile in found if (profile.plug_ins / PLUGIN).exists()]
     for profile in installed:
         shutil.rmtree(profile.plug_ins / PLUGIN)
-        print(f"{profile.kind}: the plug-in is no longer in {profile.plug_ins}")
+        print(f"{profile}: the plug-in is no longer in {profile.plug_ins}")
     if not installed:
         print("The plug-in is in no GIMP 3 that was found: there is nothing to remove.")
     return 0
-
-
-def _msgpack(environment: Environment) -> Path:
-    """The package in the project's environment."""
-    found = sorted(environment.folder.glob("lib/python3.*/site-packages/msgpack"))
-    if not found:
-        raise InstallError(f"{environment.folder} has no msgpack: remove that folder and run the same command again.")
-    return found[0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.golden.compare import COMPARISONS
+
+os.environ["LANGUAGE"] = "en"  # the plug-in's texts, on a machine that speaks another
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from plugin_client.client import make_blend
 from plugin_client.gimp.placing import Area, made_size
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Item
 
@@ -38,33 +39,42 @@ def _setting(name: str, label: str, help_: str) -> Argument:
 
 INGREDIENTS = Argument(
     "ingredients",
-    "Ingredients",
-    'What to blend, as JSON: [{"layer": TATTOO, "weight": 0.5}, {"text": "a cat", "weight": 0.5}]. A layer may have '
-    '"fit" (crop, pad, stretch) and "backdrop" ([red, green, blue]); {"embeds", "weight", "label"} is as in a recipe',
+    _("Ingredients"),
+    _(
+        'What to blend, as JSON: [{"layer": TATTOO, "weight": 0.5}, {"text": "a cat", "weight": 0.5}]. A layer may '
+        'have "fit" (crop, pad, stretch) and "backdrop" ([red, green, blue]); {"embeds", "weight", "label"} is as in a '
+        "recipe"
+    ),
     "",
 )
-PROMPT = Argument("prompt", "Prompt", "What the picture is of", "")
+PROMPT = Argument("prompt", _("Prompt"), _("What the picture is of"), "")
 CONVERSION = Argument(
     "conversion",
-    "Gray and indexed images",
-    'What becomes of colours in a gray or indexed image: "ask" (a script is refused), "layer" (the new layer loses '
-    'them), "new-image" (the result opens as a new image)',
+    _("Gray and indexed images"),
+    _(
+        'What becomes of colours in a gray or indexed image: "ask" (a script is refused), "layer" (the new layer loses '
+        'them), "new-image" (the result opens as a new image)'
+    ),
     "ask",
 )
 SETTINGS = (
-    _setting("negative", "Keep away from", "What the picture is not to show"),
-    _setting("decoder_prompt", "Words for the painting", "Reaches the multilingual text encoder beside the blend"),
-    Argument("width", "Width", "Of the picture that the model makes, in pixels; 0 follows the image or selection", 0),
-    Argument("height", "Height", "As width", 0),
-    _setting("steps", "Steps", "Of painting; fewer are quicker and rougher"),
-    _setting("guidance", "Guidance", "How closely the painting follows the blend"),
-    _setting("prior_steps", "Prior steps", "Of turning a prompt into what a picture of it would look like"),
-    _setting("prior_guidance", "Prior guidance", "How closely that follows the words"),
-    Argument("seed", "Seed", "The same seed makes the same picture; -1 draws one", -1.0),
-    _setting("count", "Variations", "How many pictures"),
-    _setting("blending", "Blending", '"linear" or "spherical", which keeps the strength of what it mixes'),
-    _setting("normalise", "Normalise", "Divide the weights by their sum"),
-    _setting("model", "Model", "One of those that the daemon offers; none is its first"),
+    _setting("negative", _("Keep away from"), _("What the picture is not to show")),
+    _setting(
+        "decoder_prompt", _("Words for the painting"), _("Reaches the multilingual text encoder beside the blend")
+    ),
+    Argument(
+        "width", _("Width"), _("Of the picture that the model makes, in pixels; 0 follows the image or selection"), 0
+    ),
+    Argument("height", _("Height"), _("As width"), 0),
+    _setting("steps", _("Steps"), _("Of painting; fewer are quicker and rougher")),
+    _setting("guidance", _("Guidance"), _("How closely the painting follows the blend")),
+    _setting("prior_steps", _("Prior steps"), _("Of turning a prompt into what a picture of it would look like")),
+    _setting("prior_guidance", _("Prior guidance"), _("How closely that follows the words")),
+    Argument("seed", _("Seed"), _("The same seed makes the same picture; -1 draws one"), -1.0),
+    _setting("count", _("Variations"), _("How many pictures")),
+    _setting("blending", _("Blending"), _('"linear" or "spherical", which keeps the strength of what it mixes')),
+    _setting("normalise", _("Normalise"), _("Divide the weights by their sum")),
+    _setting("model", _("Model"), _("One of those that the daemon offers; none is its first")),
 )
 
 
@@ -92,13 +102,21 @@ def conversion_of(values: Mapping[str, Value]) -> Conversion:
     for choice in get_args(Conversion):
         if choice == values[CONVERSION.name]:
             return choice  # type: ignore[no-any-return]
-    raise UsageError(f"conversion is {values[CONVERSION.name]!r}: must be one of {', '.join(get_args(Conversion))}")
+    raise UsageError(
+        _("conversion is {value!r}: must be one of {choices}").format(
+            value=values[CONVERSION.name], choices=", ".join(get_args(Conversion))
+        )
+    )
 
 
 def _sides(width: int, height: int) -> tuple[int, int]:
     for name, side in (("width", width), ("height", height)):
         if side < 0:
-            raise UsageError(f"{name} is {side}: must be a number of pixels, or 0 to follow the image or selection")
+            raise UsageError(
+                _("{name} is {side}: must be a number of pixels, or 0 to follow the image or selection").format(
+                    name=name, side=side
+                )
+            )
     return width, height
 
 
@@ -106,7 +124,7 @@ def _seed(value: float) -> int | None:
     if value == -1:
         return None
     if not value.is_integer():
-        raise UsageError(f"seed is {value}: must be a whole number, or -1 to draw one")
+        raise UsageError(_("seed is {value}: must be a whole number, or -1 to draw one").format(value=value))
     return int(value)
 
 

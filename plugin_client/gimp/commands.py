@@ -15,6 +15,7 @@ from plugin_client.gimp.insert import insert, recipe_of
 from plugin_client.gimp.pixels import target
 from plugin_client.gimp.placing import NEW_IMAGE
 from plugin_client.gimp.running import items_of, place_of, wait_for_result
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Progress, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
@@ -40,7 +41,7 @@ def blend_layers_and_prompts(call: Call) -> Gimp.Layer:
 def text_to_image(call: Call) -> Gimp.Layer:
     prompt = str(call.values[PROMPT.name])
     if not prompt.strip():
-        raise UsageError("prompt is empty: say what the picture is of")
+        raise UsageError(_("prompt is empty: say what the picture is of"))
     return insert(_make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE)), None)
 
 
@@ -74,12 +75,12 @@ def _show(progress: Progress) -> None:
 
 def image_of(call: Call) -> Gimp.Image:
     if call.image is None:
-        raise UsageError("no image is open")
+        raise UsageError(_("no image is open"))
     return call.image
 
 
 def one_layer(call: Call) -> Gimp.Layer:
     layers = [drawable for drawable in call.drawables if drawable.is_layer()]
     if len(layers) != 1:
-        raise UsageError(f"{len(layers)} layers are selected: select one")
+        raise UsageError(_("{number} layers are selected: select one").format(number=len(layers)))
     return layers[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from plugin_client.bridge_transport import BridgeTransport
 from plugin_client.client import Client
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import DaemonNotRunning, UsageError
 
 INSTALLATION_FILE = "installation.json"  # beside the plug-in; `python3 install gimp` writes it
@@ -38,7 +39,9 @@ class Installation:
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as exc:
-            raise UsageError(f"{path} is not readable ({exc}): run `python3 install gimp` again") from exc
+            raise UsageError(
+                _("{file} is not readable ({reason}): run `python3 install gimp` again").format(file=path, reason=exc)
+            ) from exc
 
     @property
     def bridge(self) -> list[str]:
@@ -101,11 +104,14 @@ def _start(installation: Installation) -> None:
             check=True,
         )
     except subprocess.CalledProcessError as exc:
-        raise DaemonNotRunning(_last_line(exc.stderr) or f"{shlex.join(installation.start)} failed") from exc
+        raise DaemonNotRunning(
+            _last_line(exc.stderr) or _("{command} failed").format(command=shlex.join(installation.start))
+        ) from exc
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise DaemonNotRunning(
-            f"no daemon runs, and GIMP cannot start one here ({exc}): run this in a terminal: "
-            f"{shlex.join(installation.start)}"
+            _("no daemon runs, and GIMP cannot start one here ({reason}): run this in a terminal: {command}").format(
+                reason=exc, command=shlex.join(installation.start)
+            )
         ) from exc
 
 

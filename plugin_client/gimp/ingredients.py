@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
+from plugin_client.gimp.translation import _
 from plugin_client.wire import schema
 from plugin_client.wire.errors import ProtocolError, UsageError
 from plugin_client.wire.limits import BOUNDS, MAX_ITEMS
@@ -65,7 +66,11 @@ def parse(text: str) -> tuple[Ingredient, ...]:
     """
     entries = _list(text)
     if not 1 <= len(entries) <= MAX_ITEMS:
-        raise UsageError(f"ingredients has {len(entries)} entries: must have from 1 to {MAX_ITEMS}")
+        raise UsageError(
+            _("ingredients has {number} entries: must have from 1 to {most}").format(
+                number=len(entries), most=MAX_ITEMS
+            )
+        )
     try:
         return tuple(_ingredient(entry, f"ingredients[{n}]") for n, entry in enumerate(entries))
     except ProtocolError as exc:
@@ -79,19 +84,27 @@ def to_json(ingredients: Iterable[Ingredient]) -> str:
 
 def _list(text: str) -> list[Any]:
     if len(text) > MAX_CHARS:
-        raise UsageError(f"ingredients has {len(text)} characters: may have {MAX_CHARS}")
+        raise UsageError(
+            _("ingredients has {number} characters: may have {most}").format(number=len(text), most=MAX_CHARS)
+        )
     try:
         entries = json.loads(text or "[]")
     except (ValueError, RecursionError) as exc:
-        raise UsageError(f"ingredients is {show(text)}, which is no JSON: {exc}") from exc
+        raise UsageError(
+            _("ingredients is {value}, which is no JSON: {reason}").format(value=show(text), reason=exc)
+        ) from exc
     if type(entries) is not list:
-        raise UsageError(f"ingredients is {show(entries)}: must be a list")
+        raise UsageError(_("ingredients is {value}: must be a list").format(value=show(entries)))
     return entries
 
 
 def _ingredient(entry: object, where: str) -> Ingredient:
     if type(entry) is not dict or len([kind for kind in _KINDS if kind in entry]) != 1:
-        raise UsageError(f"{where} is {show(entry)}: must be a map with one of {', '.join(_KINDS)}")
+        raise UsageError(
+            _("{where} is {value}: must be a map with one of {kinds}").format(
+                where=where, value=show(entry), kinds=", ".join(_KINDS)
+            )
+        )
     ingredient: Ingredient
     if "layer" in entry:
         ingredient = _LAYER.read(entry, where, schema.Frames([]))

@@ -14,6 +14,7 @@ from plugin_client.client import BlendResult
 from plugin_client.gimp.pixels import write_layer
 from plugin_client.gimp.placing import Area, area_of
 from plugin_client.gimp.titles import title, variation_title
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Picture
 
@@ -56,11 +57,17 @@ def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
     """
     parasite = layer.get_parasite(RECIPE_PARASITE)
     if parasite is None:
-        raise UsageError(f"the layer {layer.get_name()!r} was not made by Kandinsky Blend: it carries no settings")
+        raise UsageError(
+            _("the layer {layer!r} was not made by Kandinsky Blend: it carries no settings").format(
+                layer=layer.get_name()
+            )
+        )
     try:
         recipe: dict[str, Any] = json.loads(bytes(parasite.get_data()))
     except (ValueError, RecursionError) as exc:
-        raise UsageError(f"the settings in the layer {layer.get_name()!r} are damaged: {exc}") from exc
+        raise UsageError(
+            _("the settings in the layer {layer!r} are damaged: {reason}").format(layer=layer.get_name(), reason=exc)
+        ) from exc
     return recipe
 
 

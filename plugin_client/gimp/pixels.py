@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from gi.repository import Gegl, Gimp
 
 from plugin_client.gimp.placing import Area, read_scale
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Picture
 
@@ -37,7 +38,9 @@ def layer_of(image: Gimp.Image, tattoo: int) -> Gimp.Layer:
     """
     layer = image.get_layer_by_tattoo(tattoo)
     if layer is None:
-        raise UsageError(f"the image {image.get_name()} has no layer with the tattoo {tattoo}")
+        raise UsageError(
+            _("the image {image} has no layer with the tattoo {tattoo}").format(image=image.get_name(), tattoo=tattoo)
+        )
     return layer
 
 
@@ -50,7 +53,9 @@ def read_layer(layer: Gimp.Layer) -> Picture:
     image = layer.get_image()
     area = layer_area(layer).intersection(canvas(image))
     if area is None:
-        raise UsageError(f"the layer {layer.get_name()!r} lies outside the image: move it into sight")
+        raise UsageError(
+            _("the layer {layer!r} lies outside the image: move it into sight").format(layer=layer.get_name())
+        )
     with _alone(layer) as copy:
         return _read(copy, area)
 

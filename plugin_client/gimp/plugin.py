@@ -11,6 +11,7 @@ from plugin_client.gimp import procedures
 from plugin_client.gimp.arguments import Argument, Value
 from plugin_client.gimp.commands import Call
 from plugin_client.gimp.procedures import BLEND, Definition
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
 
 Status = Gimp.PDBStatusType
@@ -21,7 +22,7 @@ class KandinskyBlend(Gimp.PlugIn):
         return list(procedures.PROCEDURES)
 
     def do_set_i18n(self, name: str) -> bool:
-        return False
+        return False  # translation.py does it
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
         return procedures.create(self, name, run)
@@ -51,7 +52,11 @@ def run(
         return _failure(procedure, Status.EXECUTION_ERROR, str(exc))
     except Exception as exc:  # noqa: BLE001 - GIMP would show an empty window, and the reason nowhere
         traceback.print_exc()
-        return _failure(procedure, Status.EXECUTION_ERROR, f"Kandinsky Blend failed: {type(exc).__name__}: {exc}")
+        return _failure(
+            procedure,
+            Status.EXECUTION_ERROR,
+            _("Kandinsky Blend failed: {reason}").format(reason=f"{type(exc).__name__}: {exc}"),
+        )
 
 
 def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:

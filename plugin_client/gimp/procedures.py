@@ -10,6 +10,7 @@ from gi.repository import Gimp, GObject
 from plugin_client.gimp import commands
 from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, PROMPT, SETTINGS, Argument
 from plugin_client.gimp.commands import Call
+from plugin_client.gimp.translation import _
 
 BLEND = "kandinsky-blend"
 MENU = "<Image>/Filters/Kandinsky"
@@ -36,34 +37,36 @@ class Definition:
 
 PROCEDURES = {
     BLEND: Definition(
-        "_Blend Layers and Prompts...",
-        "The picture that lies between layers and prompts, each with a weight, as a new layer",
-        "Weights are used as they are: 0.5 and 0.5 lie halfway, 1 on one alone is that one, a negative weight leads "
-        "away from it. The new layer covers the selection, or the image.",
+        _("_Blend Layers and Prompts..."),
+        _("The picture that lies between layers and prompts, each with a weight, as a new layer"),
+        _(
+            "Weights are used as they are: 0.5 and 0.5 lie halfway, 1 on one alone is that one, a negative weight "
+            "leads away from it. The new layer covers the selection, or the image."
+        ),
         (INGREDIENTS, *SETTINGS, CONVERSION),
         _WITH_IMAGE,
         commands.blend_layers_and_prompts,
     ),
     "kandinsky-blend-text-to-image": Definition(
-        "_Text to Image...",
-        "A picture of what a prompt says, as a new image",
-        "No image need be open.",
+        _("_Text to Image..."),
+        _("A picture of what a prompt says, as a new image"),
+        _("No image need be open."),
         (PROMPT, *SETTINGS),
         Gimp.ProcedureSensitivityMask.ALWAYS,
         commands.text_to_image,
     ),
     "kandinsky-blend-variations": Definition(
-        "_Variations of this Layer...",
-        "Pictures of what the model sees in one layer, as new layers",
-        "Other seeds make other variations.",
+        _("_Variations of this Layer..."),
+        _("Pictures of what the model sees in one layer, as new layers"),
+        _("Other seeds make other variations."),
         (*SETTINGS, CONVERSION),
         _ONE_DRAWABLE,
         commands.variations,
     ),
     "kandinsky-blend-again": Definition(
-        "_Use These Settings Again...",
-        "The picture of a layer that Kandinsky Blend made, once more",
-        "The settings travel with the layer, also through saving. The layers that it was made of are not needed.",
+        _("_Use These Settings Again..."),
+        _("The picture of a layer that Kandinsky Blend made, once more"),
+        _("The settings travel with the layer, also through saving. The layers that it was made of are not needed."),
         (CONVERSION,),
         _ONE_DRAWABLE,
         commands.again,
@@ -83,7 +86,7 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
     for argument in definition.arguments:
         _add(procedure, argument)
     procedure.add_layer_return_value(
-        "layer", "Layer", "The new layer, or the group of them", False, GObject.ParamFlags.READWRITE
+        "layer", _("Layer"), _("The new layer, or the group of them"), False, GObject.ParamFlags.READWRITE
     )
     return procedure
 

@@ -11,11 +11,12 @@ from plugin_client.gimp.arguments import Conversion
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.insert import Place
 from plugin_client.gimp.pixels import layer_of, read_layer, target
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.limits import MAX_NAME_CHARS
 from plugin_client.wire.messages import Blend, Item, Progress
 
-_MODE_NAMES = {Gimp.ImageBaseType.GRAY: "gray", Gimp.ImageBaseType.INDEXED: "indexed"}
+_MODE_NAMES = {Gimp.ImageBaseType.GRAY: _("gray"), Gimp.ImageBaseType.INDEXED: _("indexed")}
 
 
 def items_of(image: Gimp.Image | None, ingredients: Iterable[Ingredient]) -> tuple[Item, ...]:
@@ -36,8 +37,10 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
     mode = _MODE_NAMES.get(image.get_base_type())
     if mode and conversion == "ask":
         raise UsageError(
-            f"the image {image.get_name()} is {mode}, so a new layer would lose its colours: set conversion to "
-            '"layer" to have that, or to "new-image"'
+            _(
+                "the image {image} is {mode}, so a new layer would lose its colours: set conversion to "
+                '"layer" to have that, or to "new-image"'
+            ).format(image=image.get_name(), mode=mode)
         )
     if mode and conversion == "new-image":
         return None
@@ -58,6 +61,8 @@ def _item(image: Gimp.Image | None, ingredient: Ingredient) -> Item:
     if not isinstance(ingredient, LayerIngredient):
         return ingredient
     if image is None:
-        raise UsageError(f"the layer with the tattoo {ingredient.layer} is of an image, and none is open")
+        raise UsageError(
+            _("the layer with the tattoo {tattoo} is of an image, and none is open").format(tattoo=ingredient.layer)
+        )
     layer = layer_of(image, ingredient.layer)
     return ingredient.item(read_layer(layer), layer.get_name()[:MAX_NAME_CHARS])

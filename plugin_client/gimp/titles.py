@@ -4,33 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from plugin_client.wire.messages import Progress
+from plugin_client.gimp.translation import _
+from plugin_client.wire.messages import Progress, Stage
 
 MAX_NAME = 60  # characters of one item in a title
+STAGES: dict[Stage, str] = {
+    "queued": _("Queued"),
+    "loading": _("Loading"),
+    "encoding": _("Encoding"),
+    "prior": _("Prior"),
+    "denoising": _("Denoising"),
+    "decoding": _("Decoding"),
+}
 
 
 def title(recipe: dict[str, Any]) -> str:
     """E.g. "Kandinsky: 0.3 a cat + 0.7 sky, seed 42"."""
     items = " + ".join(f"{item['weight']:g} {_name(item)}" for item in recipe["items"])
-    return f"Kandinsky: {items}, seed {recipe['seed']}"
+    return _("Kandinsky: {items}, seed {seed}").format(items=items, seed=recipe["seed"])
 
 
 def variation_title(recipe: dict[str, Any]) -> str:
     """The same, with the number of the variation, counted from 1."""
-    return f"{title(recipe)}, variation {recipe['variation'] + 1}"
+    return _("{title}, variation {number}").format(title=title(recipe), number=recipe["variation"] + 1)
 
 
 def _name(item: dict[str, Any]) -> str:
-    name = " ".join((item.get("text") or item.get("label") or "a picture").split())
+    name = " ".join((item.get("text") or item.get("label") or _("a picture")).split())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def progress_line(progress: Progress) -> str:
     """E.g. "Denoising, step 12 of 50, 8 s, about 25 s left"."""
-    parts = [progress.stage.capitalize()]
+    parts = [STAGES[progress.stage]]
     if progress.steps:
-        parts.append(f"step {progress.step} of {progress.steps}")
-    parts.append(f"{progress.elapsed:.0f} s")
+        parts.append(_("step {step} of {steps}").format(step=progress.step, steps=progress.steps))
+    parts.append(_("{seconds} s").format(seconds=f"{progress.elapsed:.0f}"))
     if progress.remaining >= 0:
-        parts.append(f"about {progress.remaining:.0f} s left")
+        parts.append(_("about {seconds} s left").format(seconds=f"{progress.remaining:.0f}"))
     return ", ".join(parts)

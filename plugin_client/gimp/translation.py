@@ -1,4 +1,9 @@
-"""What the artist reads, in the language that GIMP speaks: `_("...")` around every text that is shown."""
+"""What the artist reads, in the language that GIMP speaks: `_("...")` around every text that is shown.
+
+GIMP puts the language of its preferences into LANGUAGE, where gettext looks first, and asks a plug-in for its menu
+entries anew when it changed. What the daemon says stays English: it knows no reader, and a log or a search holds it
+as it is. `python3 install translate` brings the catalogues in locale/ up to the texts.
+"""
 
 from __future__ import annotations
 

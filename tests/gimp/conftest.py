@@ -14,6 +14,7 @@ from tests.gimp.editor import Editor
 from tests.gimp.root import NoRoot, root
 
 ZMQ_IN_ROOT = "/usr/lib/python3/dist-packages/zmq/__init__.py"
+MSGPACK_IN_ROOT = "/usr/lib/python3/dist-packages/msgpack/__init__.py"
 BROKEN = "raise ImportError('made for another Python')\n"
 
 
@@ -48,6 +49,14 @@ def editor(
     (folder / "broken.py").write_text(BROKEN)
     replaced = {ZMQ_IN_ROOT: folder / "broken.py"} if request.param == "bridge" else {}
     editor = Editor(gimp_root, folder, daemon_home, replaced)
+    editor.install()
+    return editor
+
+
+@pytest.fixture(scope="session")
+def german_editor(gimp_root: Path, daemon_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Editor:
+    """A GIMP whose preferences say German."""
+    editor = Editor(gimp_root, tmp_path_factory.mktemp("german"), daemon_home, language="de")
     editor.install()
     return editor
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,16 +22,29 @@ START_LIMIT = 200  # s for a start and all its cases
 HOST_PYTHON = (Path(sys.prefix), Path(sys.base_prefix))
 CONFIG = """\
 (plug-in-path "${{gimp_plug_in_dir}}/plug-ins:{plug_ins}")
-(config-version "3.0.4")
+(config-version "{version}")
 (show-welcome-dialog no)
 (check-updates no)
-"""
+{language}"""
 
 
 def case_names(file: str) -> list[str]:
     """The cases of a file, which can be imported inside GIMP only."""
     tree = ast.parse((INSIDE / file).read_text())
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def screenshots() -> Path:
+    """Where the screenshots of the window tests go, which a CI may show."""
+    return Path(os.environ.get("KANDINSKY_SCREENSHOTS", PROJECT / "build" / "screenshots"))
+
+
+def keep_screenshots(source: Path, folder: Path) -> None:
+    """Make `folder` anew with the PNG files in `source`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for picture in source.glob("*.png"):
+        shutil.copy(picture, folder)
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,22 @@ class Editor:
     folder: Path
     home: Path
     replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
+    language: str = ""  # that GIMP's preferences name; "" is the system's, which is English here
+
+    @property
+    def version(self) -> str:
+        """E.g. "3.0"."""
+        return next(self.root.glob("usr/bin/gimp-console-3.*")).name.rpartition("-")[2]
+
+    @property
+    def exact_version(self) -> str:
+        """E.g. "3.0.4": to a profile of another GIMP shows what is new in it."""
+        return re.search(r"\d+\.\d+\.\d+", self.command(self.console, "--version").stdout)[0]
+
+    @property
+    def console(self) -> str:
+        """The GIMP without a window."""
+        return f"gimp-console-{self.version}"
 
     def install(self) -> None:
         """A fresh profile with the plug-in, copied as the installer does it."""
@@ -46,7 +78,8 @@ class Editor:
 
         plug_ins, profile = self.folder / "plug-ins", self.folder / "profile"
         profile.mkdir()
-        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins))
+        language = f'(language "{self.language}")\n' if self.language else ""
+        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins, language=language, version=self.exact_version))
         copy_plugin(PROJECT, plug_ins, Path(sys.prefix) / "bin" / "python", Path(msgpack.__file__).parent)
 
     def run(self, file: str) -> dict[str, str]:
@@ -54,12 +87,14 @@ class Editor:
         script = (
             f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from tests.gimp.inside.runner import run; run({file!r})"
         )
-        done = self.command("gimp-console-3.0", "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
+        done = self.command(self.console, "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
         return self._report(done)
 
     def run_window(self, module: str) -> dict[str, str]:
-        """The same, by a module that runs beside a GIMP with a window."""
-        return self._report(self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT)))
+        """The same, by a module that runs beside a GIMP with a window. Its screenshots are kept."""
+        done = self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT), GIMP=f"gimp-{self.version}")
+        keep_screenshots(self.folder, screenshots() / f"{module}-{self.folder.name}")
+        return self._report(done)
 
     def _report(self, done: subprocess.CompletedProcess[str]) -> dict[str, str]:
         report = self.folder / "report.json"
@@ -71,10 +106,11 @@ class Editor:
     def command(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside the root."""
         return subprocess.run(
-            [*self._sandbox(variables), *words], capture_output=True, text=True, timeout=START_LIMIT, check=False
+            [*self.sandbox(variables), *words], capture_output=True, text=True, timeout=START_LIMIT, check=False
         )
 
-    def _sandbox(self, variables: Mapping[str, str]) -> list[str]:
+    def sandbox(self, variables: Mapping[str, str]) -> list[str]:
+        """The words before a command that is to run inside the root."""
         words = [
             "bwrap",
             "--bind",

@@ -108,4 +108,4 @@ def test_the_doctor_notices_a_moved_project_and_a_missing_plugin(profile: Profil
     (missing,) = check_plugins([Profile("GIMP", tmp_path / "none")], PYTHON)
     assert "is not in" in missing.found
     (nothing,) = check_plugins([], PYTHON)
-    assert nothing.to_do == "Start GIMP 3 once, then python3 install gimp"
+    assert nothing.to_do == "Start GIMP 3 once, then run python3 install gimp"

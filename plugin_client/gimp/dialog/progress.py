@@ -9,6 +9,7 @@ from gi.repository import Gtk
 from plugin_client.gimp.dialog.thumbnails import pixbuf
 from plugin_client.gimp.dialog.widgets import named, text_button
 from plugin_client.gimp.titles import progress_line
+from plugin_client.gimp.translation import _
 from plugin_client.wire.messages import Picture, Progress
 
 PREVIEW = 160  # px
@@ -21,10 +22,10 @@ class ProgressPanel(Gtk.Box):
 
     def __init__(self, stopped: Callable[[], None]) -> None:
         super().__init__(spacing=12)
-        self._preview = named(Gtk.Image(), "Preview")
-        self._bar = named(Gtk.ProgressBar(), "Progress")
+        self._preview = named(Gtk.Image(), _("Preview"))
+        self._bar = named(Gtk.ProgressBar(), _("Progress"))
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
-        self._stop = text_button("S_top", stopped)
+        self._stop = text_button(_("S_top"), stopped)
         self._stop.set_sensitive(False)
         self._stop.set_valign(Gtk.Align.START)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)

@@ -12,6 +12,7 @@ from plugin_client.gimp.dialog import thumbnails
 from plugin_client.gimp.dialog.widgets import choice, icon_button, named, text_button
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.pixels import layer_of, read_layer
+from plugin_client.gimp.translation import _
 from plugin_client.gimp.weights import even, shares
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.limits import MAX_ITEMS
@@ -19,7 +20,7 @@ from plugin_client.wire.messages import EmbedsItem, Fit, TextItem
 
 SLIDER = (-1.0, 2.0, 0.01)  # lowest, highest, step; a script may go further
 
-_FITS = {"crop": "Crop the centre", "pad": "Pad", "stretch": "Stretch"}
+_FITS = {"crop": _("Crop the centre"), "pad": _("Pad"), "stretch": _("Stretch")}
 
 
 class Row(Gtk.Box):
@@ -41,7 +42,7 @@ class Row(Gtk.Box):
         self.show_thumbnail()
 
     def show_share(self, percent: float) -> None:
-        self._share.set_text(f"{percent:.0f} %")
+        self._share.set_text(_("{percent} %").format(percent=f"{percent:.0f}"))
 
     def show_thumbnail(self) -> None:
         """Of a layer what the model sees; of anything else a sign."""
@@ -56,28 +57,28 @@ class Row(Gtk.Box):
             named(self._thumbnail, str(exc))
         else:
             self._thumbnail.set_from_pixbuf(thumbnails.as_seen(item))
-            named(self._thumbnail, "What the model sees of it")
+            named(self._thumbnail, _("What the model sees of it"))
 
     def _what(self) -> Gtk.Widget:
         match self.ingredient:
             case TextItem(text):
                 return self._entry(text)
             case EmbedsItem(label=label):
-                return Gtk.Label(label=label or "A picture of an earlier blend", xalign=0.0)
+                return Gtk.Label(label=label or _("A picture of an earlier blend"), xalign=0.0)
             case LayerIngredient(layer=tattoo, fit=fit):
                 return self._layer_box(tattoo, fit)
 
     def _entry(self, text: str) -> Gtk.Entry:
-        entry = Gtk.Entry(text=text, placeholder_text="A prompt, best in English", activates_default=True)
+        entry = Gtk.Entry(text=text, placeholder_text=_("A prompt, best in English"), activates_default=True)
         entry.connect("changed", lambda entry: self._set(text=entry.get_text()))
-        return named(entry, "Prompt")
+        return named(entry, _("Prompt"))
 
     def _layer_box(self, tattoo: int, fit: Fit) -> Gtk.Box:
         box = Gtk.Box(spacing=6)
         layer = self._image.get_layer_by_tattoo(tattoo) if self._image else None
-        name = layer.get_name() if layer else "This layer is gone"
+        name = layer.get_name() if layer else _("This layer is gone")
         box.pack_start(Gtk.Label(label=name, xalign=0.0, ellipsize=3, width_chars=14), True, True, 0)
-        combo = choice(f"Fit of {name}", [(fit, _FITS[fit]) for fit in get_args(Fit)], fit)
+        combo = choice(_("Fit of {layer}").format(layer=name), [(fit, _FITS[fit]) for fit in get_args(Fit)], fit)
         combo.connect("changed", lambda combo: self._set(fit=combo.get_active_id()))
         box.pack_start(combo, False, False, 0)
         return box
@@ -89,15 +90,15 @@ class Row(Gtk.Box):
         slider.set_value_pos(Gtk.PositionType.RIGHT)
         slider.add_mark(0.0, Gtk.PositionType.BOTTOM, None)
         slider.connect("value-changed", lambda slider: self._set(weight=round(slider.get_value(), 2)))
-        return named(slider, "Weight")
+        return named(slider, _("Weight"))
 
     def _add_buttons(self) -> None:
         rows = self._rows
         for icon, name, clicked in (
-            ("go-up", "Move up", lambda: rows.move(self, -1)),
-            ("go-down", "Move down", lambda: rows.move(self, 1)),
-            ("edit-copy", "Duplicate", lambda: rows.duplicate(self)),
-            ("edit-delete", "Remove", lambda: rows.remove_row(self)),
+            ("go-up", _("Move up"), lambda: rows.move(self, -1)),
+            ("go-down", _("Move down"), lambda: rows.move(self, 1)),
+            ("edit-copy", _("Duplicate"), lambda: rows.duplicate(self)),
+            ("edit-delete", _("Remove"), lambda: rows.remove_row(self)),
         ):
             self.pack_start(icon_button(icon, name, clicked), False, False, 0)
 
@@ -118,9 +119,11 @@ class Rows(Gtk.Box):
         self._box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         self.pack_start(self._box, True, True, 0)
         buttons = Gtk.Box(spacing=6)
-        buttons.pack_start(text_button("Add _Prompt", lambda: self.add_row(TextItem("", 0.5))), False, False, 0)
+        buttons.pack_start(text_button(_("Add _Prompt"), lambda: self.add_row(TextItem("", 0.5))), False, False, 0)
         if image is not None:
-            buttons.pack_start(text_button("Add Selected _Layers", lambda: self._add_selected(image)), False, False, 0)
+            buttons.pack_start(
+                text_button(_("Add Selected _Layers"), lambda: self._add_selected(image)), False, False, 0
+            )
         self.pack_start(buttons, False, False, 0)
 
     @property

@@ -9,9 +9,11 @@ from gi.repository import Gimp, GObject, Gtk
 
 from plugin_client.gimp.dialog.widgets import choice, labelled, named, spin
 from plugin_client.gimp.placing import Area, made_size
+from plugin_client.gimp.translation import _
 from plugin_client.wire.limits import BOUNDS, MAX_SEED
 from plugin_client.wire.messages import Blending
 
+_BLENDINGS: dict[Blending, str] = {"linear": _("Linear"), "spherical": _("Spherical")}
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
 
 
@@ -31,28 +33,28 @@ class Settings(Gtk.Box):
 
     def _main(self) -> Gtk.Grid:
         grid = Gtk.Grid(row_spacing=6, column_spacing=12)
-        labelled(grid, 0, "_Keep away from", self._text("negative", "Keep away from"))
-        labelled(grid, 1, "_Steps", self._number("steps", "Steps", 1))
-        labelled(grid, 1, "_Guidance", self._number("guidance", "Guidance", 0.5, 1), column=2)
-        labelled(grid, 2, "S_eed", self._seed())
-        labelled(grid, 2, "_Variations", self._number("count", "Variations", 1), column=2)
-        labelled(grid, 3, "_Width", self._side("width", "Width, 0 follows the image or selection"))
-        labelled(grid, 3, "_Height", self._side("height", "Height, 0 follows the image or selection"), column=2)
+        labelled(grid, 0, _("_Keep away from"), self._text("negative", _("Keep away from")))
+        labelled(grid, 1, _("_Steps"), self._number("steps", _("Steps"), 1))
+        labelled(grid, 1, _("_Guidance"), self._number("guidance", _("Guidance"), 0.5, 1), column=2)
+        labelled(grid, 2, _("S_eed"), self._seed())
+        labelled(grid, 2, _("_Variations"), self._number("count", _("Variations"), 1), column=2)
+        labelled(grid, 3, _("_Width"), self._side("width", _("Width, 0 follows the image or selection")))
+        labelled(grid, 3, _("_Height"), self._side("height", _("Height, 0 follows the image or selection")), column=2)
         grid.attach(self._size, 1, 4, 3, 1)
         return grid
 
     def _more(self, models: Sequence[str]) -> Gtk.Expander:
         grid = Gtk.Grid(row_spacing=6, column_spacing=12)
-        blendings = choice("Blending", [(name, name.capitalize()) for name in get_args(Blending)], "linear")
-        names = choice("Model", [("", "The daemon's first"), *((name, name) for name in models)], "")
-        labelled(grid, 0, "_Blending", self._bound("blending", blendings, "active-id"))
-        labelled(grid, 1, "_Model", self._bound("model", names, "active-id"))
-        labelled(grid, 2, "Prior ste_ps", self._number("prior-steps", "Prior steps", 1))
-        labelled(grid, 3, "Prior g_uidance", self._number("prior-guidance", "Prior guidance", 0.5, 1))
-        labelled(grid, 4, "Wor_ds for the painting", self._text("decoder-prompt", "Words for the painting"))
-        divided = Gtk.CheckButton.new_with_mnemonic("_Divide the weights by their sum")
+        blendings = choice(_("Blending"), [(name, _BLENDINGS[name]) for name in get_args(Blending)], "linear")
+        names = choice(_("Model"), [("", _("The daemon's first")), *((name, name) for name in models)], "")
+        labelled(grid, 0, _("_Blending"), self._bound("blending", blendings, "active-id"))
+        labelled(grid, 1, _("_Model"), self._bound("model", names, "active-id"))
+        labelled(grid, 2, _("Prio_r steps"), self._number("prior-steps", _("Prior steps"), 1))
+        labelled(grid, 3, _("Prior g_uidance"), self._number("prior-guidance", _("Prior guidance"), 0.5, 1))
+        labelled(grid, 4, _("Words for the pa_inting"), self._text("decoder-prompt", _("Words for the painting")))
+        divided = Gtk.CheckButton.new_with_mnemonic(_("_Divide the weights by their sum"))
         grid.attach(self._bound("normalise", divided, "active"), 0, 5, 2, 1)
-        expander = Gtk.Expander.new_with_mnemonic("M_ore")
+        expander = Gtk.Expander.new_with_mnemonic(_("M_ore"))
         expander.add(grid)
         return expander
 
@@ -73,9 +75,10 @@ class Settings(Gtk.Box):
 
     def _seed(self) -> Gtk.Box:
         """-1 draws a seed; the lock keeps the one of the last picture."""
-        return self._bound("seed", spin("Seed, -1 draws one", -1, MAX_SEED, 1), "value")
+        return self._bound("seed", spin(_("Seed, -1 draws one"), -1, MAX_SEED, 1), "value")
 
     def _show_size(self) -> None:
         given = [self._config.get_property(name) for name in ("width", "height")]
         width, height = made_size(self._area, *given)
-        self._size.set_text(f"Made at {width} x {height}, placed at {self._area.width} x {self._area.height} pixels")
+        made, placed = f"{width} x {height}", f"{self._area.width} x {self._area.height}"
+        self._size.set_text(_("Made at {made}, placed at {placed} pixels").format(made=made, placed=placed))

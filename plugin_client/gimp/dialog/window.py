@@ -20,6 +20,7 @@ from plugin_client.gimp.insert import Place, insert
 from plugin_client.gimp.pixels import target
 from plugin_client.gimp.placing import NEW_IMAGE, Area
 from plugin_client.gimp.running import items_of, place_of
+from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
 
 PREVIEW_EVERY = 3  # steps
@@ -38,8 +39,8 @@ class BlendDialog:
         self._panel = ProgressPanel(self._stop)
         self._session = Session(connect, self._panel.show_progress)
         self._rows = Rows(image, self._keep)
-        self._dialog = GimpUi.ProcedureDialog.new(procedure, config, "Blend Layers and Prompts")
-        self._dialog.set_ok_label("_Generate")
+        self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("Blend Layers and Prompts"))
+        self._dialog.set_ok_label(_("_Generate"))
         self._fill()
         config.connect(f"notify::{INGREDIENTS.name}", lambda *_: self._show_kept())
         self._dialog.connect("focus-in-event", lambda *_: self._rows.refresh())
@@ -78,7 +79,7 @@ class BlendDialog:
     def _generate(self) -> None:
         self._began = time.monotonic()
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
-        self._panel.begin("Starting ...")
+        self._panel.begin(_("Starting ..."))
         while Gtk.events_pending():
             Gtk.main_iteration()
         try:
@@ -88,7 +89,7 @@ class BlendDialog:
 
     def _submit(self) -> None:
         if self._image is not None and not self._image.is_valid():
-            raise UsageError("the image was closed: open this dialog from another one")
+            raise UsageError(_("the image was closed: open this dialog from another one"))
         conversion = self._ask_conversion()
         if conversion is None:
             self._finish("")
@@ -96,7 +97,7 @@ class BlendDialog:
         place = place_of(self._image, conversion) if self._image else None
         items = items_of(self._image, self._rows.ingredients)
         if not items:
-            raise UsageError("there is nothing to blend: add a prompt or a layer")
+            raise UsageError(_("there is nothing to blend: add a prompt or a layer"))
         blend = replace(blend_of(items, self._values(), self._area()), preview_every=PREVIEW_EVERY)
         self._session.start(blend, lambda end: self._end(end, place))
 
@@ -112,17 +113,17 @@ class BlendDialog:
             transient_for=self._dialog,
             modal=True,
             message_type=Gtk.MessageType.QUESTION,
-            text="This image is gray or indexed: a new layer in it loses its colours.",
+            text=_("This image is gray or indexed: a new layer in it loses its colours."),
         )
-        question.add_button("_Cancel", Gtk.ResponseType.CANCEL)
-        question.add_button("Open as a _New Image", 2)
-        question.add_button("Convert the New _Layer", 1)
+        question.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+        question.add_button(_("Open as a _New Image"), 2)
+        question.add_button(_("Convert the New _Layer"), 1)
         answer = question.run()
         question.destroy()
         return _CONVERSIONS.get(answer)
 
     def _stop(self) -> None:
-        self._panel.say("Stopping ...")
+        self._panel.say(_("Stopping ..."))
         try:
             self._session.stop()
         except KandinskyError as exc:
@@ -130,7 +131,7 @@ class BlendDialog:
 
     def _end(self, end: BlendResult | KandinskyError, place: Place | None) -> None:
         if isinstance(end, JobCancelled):
-            self._finish("Stopped")
+            self._finish(_("Stopped"))
         elif isinstance(end, KandinskyError):
             self._finish(str(end))
         else:
@@ -142,8 +143,9 @@ class BlendDialog:
             Gimp.Display.new(self._last.get_image())
         Gimp.displays_flush()
         self._panel.show_picture(result.pictures[0])
-        seconds = time.monotonic() - self._began
-        self._finish(f"Done in {seconds:.1f} s: {self._last.get_name()}. {' '.join(result.warnings)}".strip(), 1.0)
+        seconds = f"{time.monotonic() - self._began:.1f}"
+        done = _("Done in {seconds} s: {layer}.").format(seconds=seconds, layer=self._last.get_name())
+        self._finish(" ".join([done, *result.warnings]), 1.0)
 
     def _finish(self, line: str, fraction: float = 0.0) -> None:
         self._panel.end(line, fraction)

@@ -38,6 +38,12 @@ def pictures():
     return [hashlib.sha256(pixels(layer)).hexdigest() for layer in Gimp.get_images()[-1].get_layers()]
 
 
+def menu():
+    """Label and blurb of two of our menu entries."""
+    found = [Gimp.get_pdb().lookup_procedure(name) for name in ("kandinsky-blend", "kandinsky-blend-text-to-image")]
+    return [[procedure.get_menu_label(), procedure.get_blurb()] for procedure in found]
+
+
 def paint():
     """What an artist does meanwhile; the pixel in the corner afterwards."""
     layer = Gimp.get_images()[0].get_layers()[-1]

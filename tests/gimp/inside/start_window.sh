@@ -9,6 +9,6 @@ while ! xdotool getmouselocation >/dev/null 2>&1; do sleep 0.1; done
 openbox >/dev/null 2>&1 &
 cp "$PROJECT/tests/gimp/inside/two_layers.xcf" "$CASES_FOLDER/window.xcf"
 probe="import sys; sys.path.insert(0, '$PROJECT'); from tests.gimp.inside.probe import serve; serve()"
-gimp-3.0 --no-splash --no-fonts "$CASES_FOLDER/window.xcf" --batch-interpreter python-fu-eval -b "$probe" \
+"$GIMP" --no-splash --no-fonts "$CASES_FOLDER/window.xcf" --batch-interpreter python-fu-eval -b "$probe" \
   >"$CASES_FOLDER/gimp.log" 2>&1 &
 cd "$PROJECT" && python3 -m "tests.gimp.inside.$1"
