@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, multiprocessing
 
-from . import clip, codes, curves, dataset, export, movq, prior, sheets, text, unet
+from . import adopt, clip, codes, curves, dataset, export, movq, prior, sheets, text, unet
 from .loop import Run
 from .vocabularies import xlmr_tokenizer
 
@@ -143,6 +143,7 @@ def _unet_by_workers(shop: Workshop, workers: int) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=["all", *PARTS])
+    parser.add_argument("--adopt", type=Path, help="a folder of exported weights, to go on from")
     parser.add_argument("--work", type=Path, required=True, help="folder for data, states and logs; about 3 GB")
     parser.add_argument("--pictures", type=int, default=36_000, help="how many are drawn for training")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu (default) or cuda")
@@ -158,6 +159,8 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     torch.set_flush_denormal(True)
     given.work.mkdir(parents=True, exist_ok=True)
+    if given.adopt is not None:
+        adopt.adopt(given.adopt, given.work)
     shop = Workshop(given.work, given.pictures, given.device, given.batch_factor, given.step_factor)
     for part in PARTS if given.part == "all" else [given.part]:
         if part == "unet" and given.workers > 1:

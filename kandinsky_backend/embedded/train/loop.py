@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,6 +118,12 @@ def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
     for kept, buffer in zip(average.buffers(), module.buffers(), strict=True):
         kept.copy_(buffer)
+
+
+def finish(module: nn.Module, folder: Path) -> None:
+    """Leave `module` in `folder` as if all its training were done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder, sys.maxsize, module, module, torch.optim.AdamW(module.parameters()))
 
 
 def _save(folder: Path, step: int, module: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> None:

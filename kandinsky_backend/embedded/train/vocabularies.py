@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def _train_clip(folder: Path) -> None:
     others = (f"{letter}</w>" for letter in letters if f"{letter}</w>" not in learnt)
     ids = {token: i for i, token in enumerate([*learnt, *others, "<|startoftext|>", "<|endoftext|>"])}
     (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False), "utf-8")
+
+
+def adopt_vocabularies(clip: Path, xlmr: Path, folder: Path) -> None:
+    """Keep in `folder` the tokenizers of two exported pipelines instead of training them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (clip / "vocab.json", clip / "merges.txt", xlmr / "tokenizer.json"):
+        shutil.copy(file, folder)
 
 
 def xlmr_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
