@@ -103,11 +103,12 @@ def load(folder: Path) -> VQModel:
 @torch.no_grad()
 def encode(movq: VQModel, pictures: Pixels, batch: int = 64) -> Tensor:
     """uint8 pictures -> latents (N, 4, 16, 16) in float16."""
-    rows = range(0, len(pictures), batch)
-    with reduced_precision(movq.device):
-        return torch.cat(
-            [movq.encode(to_tensor(pictures[i : i + batch]).to(movq.device)).latents.half().cpu() for i in rows]
-        )
+    parts = []
+    for i in range(0, len(pictures), batch):
+        with reduced_precision(movq.device):
+            latents = movq.encode(to_tensor(pictures[i : i + batch]).to(movq.device)).latents
+        parts.append(latents.half().cpu())
+    return torch.cat(parts)
 
 
 @torch.no_grad()
