@@ -32,7 +32,7 @@ from plugin_client.wire.limits import MAX_MODELS, MAX_NAME_CHARS
 
 log = logging.getLogger("daemon")  # this module is called __main__
 
-DEFAULT_MODEL = "kandinsky-2-1"
+DEFAULT_MODEL = "embedded"
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -104,8 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         type=_model_name,
         metavar="NAME|FOLDER|HUBID",
-        help="a model to offer: a known name, a folder that holds prior/ and decoder/, or the hub id of a decoder. "
-        f"Repeat it to offer several; the first is the default. Without it: {DEFAULT_MODEL}",
+        help="a model to offer: kandinsky-2-1 is the full one, which is downloaded when it is first used (13 GB); a "
+        "folder that holds prior/ and decoder/; or the hub id of a decoder. Repeat it to offer several; the first is "
+        f"the default. Without it: {DEFAULT_MODEL}, which ships with the program, is small and draws coloured shapes",
     )
     parser.add_argument(
         "--device",

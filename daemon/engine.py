@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,8 @@ class Engine:
         self._cache = EmbedsCache()
         self._blenders: dict[str, backend.Blender] = {}
         self._estimates = Estimates()
-        for model in self.models():
-            if model.note:
-                log.warning("jobs on the model %s will fail: %s", model.name, model.note)
+        for name in models:
+            _log_note(name)
 
     @property
     def device(self) -> str:
@@ -84,10 +84,11 @@ class Engine:
         yield report.progress("loading")
         with _job_errors():
             blender = self._blender(source)
+            blend = _sized(blend, source)
             _check_model_hash(blend, blender)
             estimate = self._estimates.of((blender.identity, blend.width, blend.height))
             pictures: list[backend.Made] = []
-            warnings: list[str] = []
+            warnings = [source.note] if source.note else []
             for event in blender.run(request_of(blend)):
                 match event:
                     case backend.Notice():
@@ -118,14 +119,18 @@ class Engine:
         return backend.Blender(prior, decoder, identity, self._cache)
 
     def _info(self, name: str) -> wire.ModelInfo:
-        source, note = _where(name)
+        try:
+            source = catalog.locate(name)
+        except CheckpointError as exc:
+            return wire.ModelInfo(name, name, "", loaded=False, note=clip_note(str(exc)), side=catalog.TRAINED_SIDE)
         blender = self._blenders.get(name)
         return wire.ModelInfo(
             name=name,
-            source=source,
+            source=source.decoder,
             hash=blender.identity.model_hash if blender else "",
             loaded=blender is not None and all(part.loaded for part in blender.decoder.parts_of_denoising),
-            note=note,
+            note=source.note,
+            side=source.side,
         )
 
 
@@ -164,12 +169,15 @@ class _Report:
         )
 
 
-def _where(name: str) -> tuple[str, str]:
-    """The folder or hub id of a model, and why it can be no model, or ""."""
+def _log_note(name: str) -> None:
+    """What whoever starts a daemon should know of a model that it offers."""
     try:
-        return catalog.locate(name).decoder, ""
+        source = catalog.locate(name)
     except CheckpointError as exc:
-        return name, clip_note(str(exc))
+        log.warning("jobs on the model %s will fail: %s", name, exc)
+        return
+    if source.note:
+        log.info("%s", source.note)
 
 
 @contextmanager
@@ -211,6 +219,11 @@ def _preview(blend: wire.Blend, blender: backend.Blender, event: backend.Advance
         return None
     preview = blender.preview(event.predicted_latents)
     return None if preview is None else wire_picture(preview)
+
+
+def _sized(blend: wire.Blend, source: ModelSource) -> wire.Blend:
+    """The blend with the model's own size where none was asked for."""
+    return blend if blend.width else replace(blend, width=source.side, height=source.side)
 
 
 def request_of(blend: wire.Blend) -> backend.Request:

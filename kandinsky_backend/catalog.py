@@ -7,8 +7,16 @@ from pathlib import Path
 
 from kandinsky_backend.checkpoint import CheckpointError
 
-DEFAULT = "kandinsky-2-1"
-_NAMED = {DEFAULT: "kandinsky-community/kandinsky-2-1"}
+DEFAULT = "embedded"  # ships with the package, in the folder of that name
+FULL = "kandinsky-2-1"
+TRAINED_SIDE = 768  # px; of the published model
+_EMBEDDED_FOLDER = Path(__file__).with_name(DEFAULT)
+_EMBEDDED_SIDE = 128  # px
+_EMBEDDED_NOTE = (
+    f"the model {DEFAULT!r} is small and draws only coloured shapes, at {_EMBEDDED_SIDE} px; the full one, after a "
+    f"download of 13 GB: kandinsky-blend start --model {FULL}"
+)
+_HUB_IDS = {FULL: "kandinsky-community/kandinsky-2-1"}
 
 
 @dataclass(frozen=True)
@@ -16,12 +24,15 @@ class ModelSource:
     """A model under the name that a user gave it; `prior` and `decoder` are folders or hub ids.
 
     `label` is what strangers may read in a recipe: of a folder only its own name, with a slash behind it.
+    `side` is that of the squares which it draws best, in px; `note` is what whoever uses it should know.
     """
 
     name: str
     label: str
     prior: str
     decoder: str
+    side: int = TRAINED_SIDE
+    note: str = ""
 
 
 def locate(name: str) -> ModelSource:
@@ -33,13 +44,16 @@ def locate(name: str) -> ModelSource:
     Raises:
         CheckpointError: there is no such folder, it lacks a part, or the name is none of the three.
     """
+    if name == DEFAULT:
+        prior, decoder = (str(_EMBEDDED_FOLDER / part) for part in ("prior", "decoder"))
+        return ModelSource(name, name, prior, decoder, _EMBEDDED_SIDE, _EMBEDDED_NOTE)
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         return _local(name, folder)
-    hub_id = _NAMED.get(name, name)
+    hub_id = _HUB_IDS.get(name, name)
     owner, slash, repository = hub_id.partition("/")
     if not (slash and owner and repository) or "/" in repository or hub_id.startswith((".", "~")):
-        known = ", ".join(sorted(_NAMED))
+        known = ", ".join((DEFAULT, *_HUB_IDS))
         raise CheckpointError(
             f"no model is called {name!r}: give one of {known}, a folder that holds prior/ and decoder/, or a hub id"
         )

@@ -25,7 +25,7 @@ GivenItem = tuple[Literal["prompt", "image"], str, float]
 
 _DEFAULTS = {field.name: field.default for field in fields(Blend)}
 _DRAWN = {
-    "size": f"{_DEFAULTS['width']}x{_DEFAULTS['height']}",
+    "size": "what the model draws best",
     "seed": "drawn, and shown",
     "model": "the first that the daemon offers",
 }

@@ -1,7 +1,7 @@
 """Talks to a daemon: the one implementation for scripts, the command line and the editor.
 
     with Client() as client:
-        image = client.blend([("a cat", 0.3), (Path("night.jpg"), 0.7)], size=(768, 768))
+        image = client.blend([("a cat", 0.3), (Path("night.jpg"), 0.7)])
 
 An item is a pair of something and its weight. A Path is a picture file; so is text that ends like one (".png", ".jpg",
 ...), and such a file must exist; a Pillow image is itself; any other text is a prompt. TextItem, PictureItem and
@@ -167,7 +167,8 @@ class Client:
         Args:
             items: what to blend, see the top of this file.
             settings: `size=(width, height)`, and the fields of messages.Blend under their names, `items` excepted.
-                Without a `seed` one is drawn; the recipe of the result tells it.
+                Without a `size` the model's own is taken, and without a `seed` one is drawn; the recipe of the result
+                tells both.
 
         Raises:
             UsageError: the blend cannot be; nothing was sent.
@@ -193,14 +194,12 @@ class Client:
         self._ask(Watch(job.id), JobInfo, job.request_id)
         return job
 
-    def blend(
-        self, items: Iterable[Item | Weighted], size: tuple[int, int] = (768, 768), **settings: Any
-    ) -> Image.Image:
+    def blend(self, items: Iterable[Item | Weighted], **settings: Any) -> Image.Image:
         """One picture that lies between `items`, as a Pillow image. Settings and errors as of submit and Job.result.
 
         Whatever interrupts the waiting, such as Ctrl-C, cancels the job.
         """
-        job = self.submit(items, size=size, **settings)
+        job = self.submit(items, **settings)
         try:
             return job.result().images[0]
         finally:

@@ -13,7 +13,7 @@ from plugin_client.client import Client
 from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 
-DEFAULT_MODEL = "kandinsky-2-1"  # what a daemon offers that was given none; the daemon's own constant, which see
+DEFAULT_MODEL = "embedded"  # what a daemon offers that was given none; the daemon's own constant, which see
 STOP_SECONDS = 30.0  # for a daemon to end; it gives the step that it computes a few
 START_SECONDS = 60.0  # for a daemon to answer its first ping; it loads its models later
 MAX_LOG_BYTES = 4 * 2**20  # of a log that the next daemon appends to; a longer one is set aside first

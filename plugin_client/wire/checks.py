@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plugin_client.wire.errors import ProtocolError
-from plugin_client.wire.limits import MAX_MESSAGE_BYTES
+from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_SIDE, MIN_SIDE
 from plugin_client.wire.messages import Blend, EmbedsItem, Picture
 
 MIN_RELATIVE_SUM = 1e-6  # of weights, beside the largest of them: below it they add up to 0, but for rounding
@@ -39,12 +39,24 @@ def check_blend(blend: Blend, where: str) -> None:
     _check_sum(blend, weights, where)
     if len({len(item.embeds) for item in blend.items if isinstance(item, EmbedsItem)}) > 1:
         raise ProtocolError(f"{where}.items have embeddings of different widths")
+    _check_size(blend, where)
     produced = blend.width * blend.height * 3 * blend.count
     if produced > MAX_MESSAGE_BYTES:
         raise ProtocolError(
             f"{where}.count is {blend.count}: so many pictures of {blend.width} x {blend.height} are {produced} bytes, "
             f"and one job may make {MAX_MESSAGE_BYTES}"
         )
+
+
+def _check_size(blend: Blend, where: str) -> None:
+    if blend.width == blend.height == 0:
+        return
+    for name, side in (("width", blend.width), ("height", blend.height)):
+        if side < MIN_SIDE:
+            raise ProtocolError(
+                f"{where}.{name} is {side}: must be a whole number from {MIN_SIDE} to {MAX_SIDE}, "
+                "or 0 like the other side, which leaves both to the model"
+            )
 
 
 def _check_sum(blend: Blend, weights: list[float], where: str) -> None:

@@ -50,8 +50,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "EmbedsItem.weight": (-MAX_WEIGHT, MAX_WEIGHT),
     "EmbedsItem.label": _NAME,
     "Blend.items": (1, MAX_ITEMS),
-    "Blend.width": (MIN_SIDE, MAX_SIDE),
-    "Blend.height": (MIN_SIDE, MAX_SIDE),
+    "Blend.width": (0, MAX_SIDE),  # and no less than MIN_SIDE, unless both are 0
+    "Blend.height": (0, MAX_SIDE),
     "Blend.steps": (1, MAX_STEPS),
     "Blend.guidance": (0, MAX_GUIDANCE),
     "Blend.prior_steps": (1, MAX_STEPS),
@@ -95,6 +95,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ModelInfo.source": _NOTE,
     "ModelInfo.hash": _NAME,
     "ModelInfo.note": _NOTE,
+    "ModelInfo.side": (0, MAX_SIDE),
     "ModelList.models": (1, MAX_MODELS),
     "Refusal.message": _NOTE,
 }

@@ -97,11 +97,14 @@ Item = TextItem | PictureItem | EmbedsItem
 
 @dataclass(frozen=True)
 class Blend:
-    """One blend: what Submit asks for. `model` "" is the daemon's first model."""
+    """One blend: what Submit asks for. `model` "" is the daemon's first model.
+
+    A width and height of 0 leave the size to the model; the recipe of the result tells it.
+    """
 
     items: tuple[Item, ...]
-    width: int = 768
-    height: int = 768
+    width: int = 0
+    height: int = 0
     steps: int = 50
     guidance: float = 4.0
     prior_steps: int = 25
@@ -292,6 +295,7 @@ class ModelInfo:
     hash: str  # fingerprint of the weights; "" until their files were found
     loaded: bool  # whether the weights that denoise are in memory now
     note: str = ""  # a plain word about it, e.g. why it cannot be loaded
+    side: int = 0  # px, of the squares that it draws best; 0 until that is known
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from kandinsky_backend.catalog import DEFAULT, locate
+from kandinsky_backend.catalog import DEFAULT, FULL, TRAINED_SIDE, locate
 from kandinsky_backend.checkpoint import CheckpointError
 
 
@@ -14,8 +16,21 @@ def test_a_hub_id_names_the_decoder_and_its_prior_is_beside_it():
     assert source.label == source.name == "someone/kandinsky-painting"
 
 
-def test_the_default_is_the_published_model():
-    assert locate(DEFAULT).decoder == "kandinsky-community/kandinsky-2-1"
+def test_the_default_ships_with_the_package_and_says_that_it_is_small(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = locate(DEFAULT)
+    for checkpoint in (source.prior, source.decoder):
+        assert (Path(checkpoint) / "model_index.json").is_file()
+    assert source.label == DEFAULT
+    assert source.side < TRAINED_SIDE
+    assert "small" in source.note
+    assert FULL in source.note
+
+
+def test_the_full_model_is_the_published_one():
+    source = locate(FULL)
+    assert source.decoder == "kandinsky-community/kandinsky-2-1"
+    assert (source.side, source.note) == (TRAINED_SIDE, "")
 
 
 def test_a_folder_holds_both_and_strangers_do_not_read_where_it_is(tiny_checkpoint):

@@ -6,7 +6,7 @@ import base64
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -46,6 +46,7 @@ from plugin_client.wire.messages import (
     Watch,
 )
 
+OWN_SIDE = 24  # px; of the pictures of which no size was asked
 PONG = Pong("0.1.0", 4711, 63.0, "CPU", "float32", 0, 0, 2_100_000_000)
 
 
@@ -56,7 +57,7 @@ def job_info(job: str, state: JobState = "running", **changes: Any) -> JobInfo:
 
 def result(submit: Submit) -> Result:
     """One picture for each variation, whose colour follows from seed and variation."""
-    blend = submit.blend
+    blend = _sized(submit.blend)
     pictures = tuple(
         Picture(
             blend.width, blend.height, 3, bytes((blend.seed % 256, blend.variation + n, 7)) * blend.width * blend.height
@@ -64,6 +65,10 @@ def result(submit: Submit) -> Result:
         for n in range(blend.count)
     )
     return Result(submit.job, pictures, recipe(blend), warnings=("the prompt was cut",))
+
+
+def _sized(blend: Blend) -> Blend:
+    return blend if blend.width else replace(blend, width=OWN_SIDE, height=OWN_SIDE)
 
 
 def recipe(blend: Blend) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_a_file_does_not_choose_what_is_downloaded(
 @pytest.mark.parametrize(
     ("recorded", "more", "arguments"),
     [
-        ("kandinsky-2-1", "", ["--model", "kandinsky-2-1"]),
+        ("embedded", "", ["--model", "embedded"]),
         ("evil-owner/evil-model", " --model owner/mine", ["--model", "owner/mine"]),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_daemon_that_was_started_for_a_mistyped_model_does_not_stay(
     assert "no model is called 'owner/typo'" in capsys.readouterr().err
     assert launch._started[0].wait(PATIENCE) == 0
     arguments[:] = PAINTER
-    assert cli.main([*command, "kandinsky-2-1"]) == 0
+    assert cli.main([*command, "embedded"]) == 0
 
 
 def test_a_daemon_that_ran_before_outlives_a_model_that_it_cannot_load(

@@ -18,6 +18,8 @@ QUICK = 0.01  # s
 SLOW = 0.1
 LONG = 0.6
 
+OWN_SIDE = 24  # px; of the pictures of which no size was asked
+
 
 def _burn() -> None:
     until = time.monotonic() + SLOW
@@ -75,8 +77,9 @@ class FakeEngine:
             stage: Stage = "loading" if word == "download" else "denoising"
             yield Progress(job, stage, done, len(words), blend.variation, elapsed=0, remaining=1)
             _STEPS[word]()
-        pixels = bytes([blend.seed % 256]) * (3 * blend.width * blend.height)
-        picture = Picture(blend.width, blend.height, 3, pixels)
+        width, height = blend.width or OWN_SIDE, blend.height or OWN_SIDE
+        pixels = bytes([blend.seed % 256]) * (3 * width * height)
+        picture = Picture(width, height, 3, pixels)
         yield Result(job, (picture,) * blend.count, {"seed": blend.seed, "steps": len(words)})
 
 

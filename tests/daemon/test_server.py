@@ -247,12 +247,12 @@ def test_ping_tells_what_computes(client: RawClient) -> None:
 
 
 def test_models_are_listed_and_others_refused(client: RawClient) -> None:
-    client.run(blend(model="kandinsky-2-1"))
+    client.run(blend(model="embedded"))
     assert client.ask(ListModels(), ModelList) == ModelList(
-        (ModelInfo("kandinsky-2-1", "fake kandinsky-2-1", "f00d", loaded=True),)
+        (ModelInfo("embedded", "fake embedded", "f00d", loaded=True),)
     )
     refusal = client.ask(Submit(new_id(), blend(model="dall-e")), Refusal)
-    assert refusal == Refusal("unknown-model", "there is no model 'dall-e' here: choose one of kandinsky-2-1")
+    assert refusal == Refusal("unknown-model", "there is no model 'dall-e' here: choose one of embedded")
 
 
 def test_ping_is_answered_within_50_ms_while_a_job_burns_the_processor(client: RawClient, other: RawClient) -> None:

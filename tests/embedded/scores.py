@@ -6,7 +6,7 @@ What draws is behind `Painter`, so that the scores themselves are tested with a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,10 +24,20 @@ SWEEP_STEPS = 9
 SWEEP_TOLERANCE = 0.04  # of the way from one colour to the other that a step may fall back: noise of the measurement
 
 
-class Painter(Protocol):
-    """Draws blends. The same items, weights and seed give the same picture."""
+@dataclass(frozen=True)
+class Wish:
+    """A blend to be drawn."""
 
-    def blend(self, items: Sequence[Item], weights: Sequence[float], seed: int, negative: str = "") -> Image.Image: ...
+    items: Sequence[Item]
+    weights: Sequence[float]
+    seed: int
+    negative: str = ""
+
+
+class Painter(Protocol):
+    """Draws blends. The same wish gives the same picture."""
+
+    def paint(self, wishes: Sequence[Wish]) -> list[Image.Image]: ...
 
     def reconstruct(self, picture: Image.Image) -> Image.Image:
         """The picture to latents and back."""
@@ -45,7 +55,7 @@ class Agreement:
 
 def prompts_followed(painter: Painter, asked: Sequence[Seen]) -> Agreement:
     """English prompts; picture i has seed i."""
-    return agreement(asked, [measure(_paint(painter, seen, "en", i)) for i, seen in enumerate(asked)])
+    return agreement(asked, _painted(painter, asked, "en"))
 
 
 def agreement(asked: Sequence[Seen], seen: Sequence[Seen]) -> Agreement:
@@ -59,35 +69,37 @@ def agreement(asked: Sequence[Seen], seen: Sequence[Seen]) -> Agreement:
 
 def colours_as_in_english(painter: Painter, asked: Sequence[Seen], language: str) -> float:
     """Share of the prompts that get, from the same seed, the same two colours in `language` as in English."""
-    same = []
-    for i, seen in enumerate(asked):
-        english, other = (measure(_paint(painter, seen, words, i)) for words in ("en", language))
-        same.append((english.colour, english.ground) == (other.colour, other.ground))
-    return float(np.mean(same))
+    both = (_painted(painter, asked, words) for words in ("en", language))
+    return float(np.mean([_colours(english) == _colours(other) for english, other in zip(*both, strict=True)]))
 
 
 def pictures_kept(painter: Painter, shown: Sequence[Seen]) -> float:
     """Share of drawn pictures whose blend of weight 1 keeps both colours."""
-    kept = []
-    for i, seen in enumerate(shown):
-        found = measure(painter.blend([_drawn(seen, i)], [1.0], seed=i))
-        kept.append((found.colour, found.ground) == (seen.colour, seen.ground))
-    return float(np.mean(kept))
+    blends = painter.paint([Wish([_drawn(seen, i)], [1.0], seed=i) for i, seen in enumerate(shown)])
+    return float(
+        np.mean([_colours(measure(blend)) == _colours(seen) for blend, seen in zip(blends, shown, strict=True)])
+    )
 
 
 def sweeps_monotone(painter: Painter, ends: Sequence[tuple[Seen, Seen]]) -> float:
     """Share of the sweeps between two drawn pictures in which the mark's colour never turns back."""
-    return float(np.mean([_never_turns_back(_sweep(painter, *pair, seed=i)) for i, pair in enumerate(ends)]))
+    sweeps = [_sweep(*pair, seed=i) for i, pair in enumerate(ends)]
+    frames = iter(painter.paint([wish for sweep in sweeps for wish in sweep]))
+    found = [_positions([next(frames) for _ in sweep], *pair) for sweep, pair in zip(sweeps, ends, strict=True)]
+    return float(np.mean(list(map(_never_turns_back, found))))
 
 
 def negatives_heeded(painter: Painter, asked: Sequence[Seen]) -> float:
     """Share of the prompts of which less is in the mark's colour when that colour is the negative prompt."""
-    heeded = []
-    for i, seen in enumerate(asked):
-        prompt, unwanted = _prompt(seen, "en"), caption(Said(colour=seen.colour), "en")
-        plain, led_away = (painter.blend([prompt], [1.0], i, negative=text) for text in ("", unwanted))
-        heeded.append(colour_shares(led_away)[seen.colour] < colour_shares(plain)[seen.colour])
-    return float(np.mean(heeded))
+    plain = [_wish(seen, "en", i) for i, seen in enumerate(asked)]
+    led_away = [
+        replace(wish, negative=caption(Said(colour=seen.colour), "en")) for wish, seen in zip(plain, asked, strict=True)
+    ]
+    pairs = zip(painter.paint(plain), painter.paint(led_away), strict=True)
+    shares = [
+        [colour_shares(picture)[seen.colour] for picture in pair] for pair, seen in zip(pairs, asked, strict=True)
+    ]
+    return float(np.mean([without < with_ for with_, without in shares]))
 
 
 def reconstruction_psnr(painter: Painter, shown: Sequence[Seen]) -> float:
@@ -127,12 +139,17 @@ def _clear_of(ground: str, first: str, second: str) -> bool:
     return float(np.linalg.norm(mixtures - PALETTE[ground], axis=1).min()) > 110
 
 
-def _prompt(seen: Seen, language: str) -> str:
-    return caption(Said(seen.shape, seen.colour, seen.ground, "one"), language)
+def _wish(seen: Seen, language: str, seed: int) -> Wish:
+    return Wish([caption(Said(seen.shape, seen.colour, seen.ground, "one"), language)], [1.0], seed)
 
 
-def _paint(painter: Painter, seen: Seen, language: str, seed: int) -> Image.Image:
-    return painter.blend([_prompt(seen, language)], [1.0], seed)
+def _painted(painter: Painter, asked: Sequence[Seen], language: str) -> list[Seen]:
+    """What is seen in the pictures of prompts; picture i has seed i."""
+    return list(map(measure, painter.paint([_wish(seen, language, i) for i, seen in enumerate(asked)])))
+
+
+def _colours(seen: Seen) -> tuple[str, str]:
+    return seen.colour, seen.ground
 
 
 def _drawn(seen: Seen, layout: int) -> Image.Image:
@@ -142,11 +159,13 @@ def _drawn(seen: Seen, layout: int) -> Image.Image:
 # --- sweeps ----------------------------------------------------------------------------------------------------------
 
 
-def _sweep(painter: Painter, first: Seen, second: Seen, seed: int) -> Floats:
-    """How far the mark's colour is from the first to the second, 0 to 1, at each weight."""
+def _sweep(first: Seen, second: Seen, seed: int) -> list[Wish]:
     pictures = [_drawn(first, seed), _drawn(second, seed)]
-    weights = np.linspace(0, 1, SWEEP_STEPS)
-    blends = [painter.blend(pictures, [1 - weight, weight], seed) for weight in weights]
+    return [Wish(pictures, [1 - weight, weight], seed) for weight in np.linspace(0, 1, SWEEP_STEPS).tolist()]
+
+
+def _positions(blends: Sequence[Image.Image], first: Seen, second: Seen) -> Floats:
+    """How far the mark's colour is from the first to the second, 0 to 1, in each blend."""
     ends = np.array([PALETTE[first.colour], PALETTE[second.colour]], np.float64)
     line = ends[1] - ends[0]
     return np.array([(mark_colour(blend, first.ground) - ends[0]) @ line / (line @ line) for blend in blends])

@@ -9,6 +9,7 @@ from PIL import Image
 
 from kandinsky_backend.embedded.train.scenes import SIZE, draw, named_scene
 from tests.embedded.kandinsky_painter import KandinskyPainter
+from tests.embedded.scores import Wish
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +19,13 @@ def painter(tiny_checkpoint: Path) -> KandinskyPainter:
 
 def test_the_same_seed_gives_the_same_blend_and_another_another(painter: KandinskyPainter) -> None:
     items: list[str | Image.Image] = ["a red circle", draw(named_scene("star", "blue", "white"))]
-    first, again, other = (painter.blend(items, [0.5, 0.5], seed).tobytes() for seed in (1, 1, 2))
-    assert first == again != other
+    first, again, other = painter.paint([Wish(items, [0.5, 0.5], seed) for seed in (1, 1, 2)])
+    assert first.tobytes() == again.tobytes() != other.tobytes()
 
 
 def test_a_negative_prompt_changes_the_blend(painter: KandinskyPainter) -> None:
-    plain, led_away = (painter.blend(["a red circle"], [1.0], 1, negative=text).tobytes() for text in ("", "red"))
-    assert plain != led_away
+    plain, led_away = painter.paint([Wish(["a red circle"], [1.0], 1, negative) for negative in ("", "red")])
+    assert plain.tobytes() != led_away.tobytes()
 
 
 def test_a_reconstruction_has_the_size_of_the_picture(painter: KandinskyPainter) -> None:

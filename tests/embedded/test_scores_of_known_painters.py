@@ -15,7 +15,7 @@ from kandinsky_backend.embedded.train.scenes import COLOURS, PALETTE, SHAPES, Rg
 from tests.embedded import scores
 from tests.embedded.measure import measure
 from tests.embedded.score import table
-from tests.embedded.scores import Agreement, Item
+from tests.embedded.scores import Agreement, Item, Wish
 
 READ = {
     caption(Said(*names, "one"), language): names
@@ -29,6 +29,9 @@ SWEEPS = scores.some_sweeps(3)
 
 class Draughtsman:
     """Reads the prompt or the picture and draws it with the program that drew the training pictures."""
+
+    def paint(self, wishes: Sequence[Wish]) -> list[Image.Image]:
+        return [self.blend(wish.items, wish.weights, wish.seed, wish.negative) for wish in wishes]
 
     def blend(self, items: Sequence[Item], weights: Sequence[float], seed: int, negative: str = "") -> Image.Image:
         scenes = [self.understand(item, seed) for item in items]

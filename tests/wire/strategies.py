@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from hypothesis import strategies as st
 
-from plugin_client.wire.limits import BOUNDS
+from plugin_client.wire.limits import BOUNDS, MAX_SIDE, MIN_SIDE
 from plugin_client.wire.messages import Blend, ClientMessage, DaemonMessage, EmbedsItem, Picture
 
 MOST_ENTRIES = 4
 MOST_CHARS = 20
+SIDES = {"Blend.width", "Blend.height"}
 
 texts = st.text(max_size=MOST_CHARS)
 json_values = st.recursive(
@@ -81,7 +82,7 @@ def _of_type(hint: Any, name: str) -> st.SearchStrategy[Any]:
     if hint is str:
         return st.text(max_size=int(min(BOUNDS[name][1], MOST_CHARS)))
     if hint is int:
-        low, high = BOUNDS[name]
+        low, high = (MIN_SIDE, MAX_SIDE) if name in SIDES else BOUNDS[name]
         return st.integers(int(low), int(high))
     if hint is float:
         return st.floats(*BOUNDS[name])

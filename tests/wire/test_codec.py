@@ -108,6 +108,7 @@ def test_the_longest_job_list_fits_into_a_header() -> None:
     ("change", "said"),
     [
         ({"width": 15}, "submit.blend.width is 15: must be a whole number from 16 to 2048"),
+        ({"width": 64, "height": 0}, "submit.blend.height is 0: must be a whole number from 16 to 2048, or 0"),
         ({"width": True}, "submit.blend.width is True"),
         ({"width": 768.0}, "submit.blend.width is 768.0"),
         ({"width": "768"}, "submit.blend.width is '768'"),

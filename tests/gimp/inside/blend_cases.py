@@ -231,7 +231,7 @@ REFUSED = [
     ("prior_steps", -3, "prior-steps is -3: must be a whole number from 1 to 1000"),
     ("guidance", 101.0, "guidance is 101.0: must be a number from 0 to 100"),
     ("prior_guidance", -1.0, "prior-guidance is -1.0: must be a number from 0 to 100"),
-    ("width", 4096, "width is 4096: must be a whole number from 16 to 2048"),
+    ("width", 4096, "width is 4096: must be a whole number from 0 to 2048"),
     ("height", -1, "height is -1: must be a number of pixels, or 0 to follow the image or selection"),
     ("seed", 1.5, "seed is 1.5: must be a whole number, or -1 to draw one"),
     ("seed", -2.0, "seed is -2: must be a whole number from 0 to 9007199254740991"),
