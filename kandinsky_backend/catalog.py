@@ -10,7 +10,7 @@ from kandinsky_backend.checkpoint import CheckpointError
 DEFAULT = "embedded"  # ships with the package, in the folder of that name
 FULL = "kandinsky-2-1"
 TRAINED_SIDE = 768  # px; of the published model
-_EMBEDDED_FOLDER = Path(__file__).with_name(DEFAULT)
+EMBEDDED_FOLDER = Path(__file__).with_name(DEFAULT)
 _EMBEDDED_SIDE = 128  # px
 _EMBEDDED_NOTE = (
     f"the model {DEFAULT!r} is small and draws only coloured shapes, at {_EMBEDDED_SIDE} px; the full one, after a "
@@ -45,7 +45,7 @@ def locate(name: str) -> ModelSource:
         CheckpointError: there is no such folder, it lacks a part, or the name is none of the three.
     """
     if name == DEFAULT:
-        prior, decoder = (str(_EMBEDDED_FOLDER / part) for part in ("prior", "decoder"))
+        prior, decoder = (str(EMBEDDED_FOLDER / part) for part in ("prior", "decoder"))
         return ModelSource(name, name, prior, decoder, _EMBEDDED_SIDE, _EMBEDDED_NOTE)
     folder = Path(name).expanduser()
     if name and folder.is_dir():

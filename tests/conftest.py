@@ -1,4 +1,4 @@
-"""What all tests share: a small random model, and the golden comparison's worst errors at the end."""
+"""What all tests share: a small random model, and at the end the worst errors and the embedded model's scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.embedded.score import SCORES
 from tests.golden.compare import COMPARISONS
 
 os.environ["LANGUAGE"] = "en"  # the plug-in's texts, on a machine that speaks another
@@ -23,8 +24,15 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not COMPARISONS:
-        return
+    if COMPARISONS:
+        _show_comparisons(terminalreporter)
+    if SCORES:
+        terminalreporter.section("scores of the embedded model: reached, and the least that they must be")
+        for score in sorted(SCORES):
+            terminalreporter.line(str(score))
+
+
+def _show_comparisons(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("golden comparison with diffusers: worst absolute errors")
     width = max(len(row.name) for row in COMPARISONS)
     terminalreporter.line(f"{'output':{width}}  {'worst':>8}  {'limit':>8}")
