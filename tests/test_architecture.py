@@ -36,6 +36,7 @@ def may_import(ours: str = "", others: str = "") -> MayImport:
 # The rule with the longest matching name holds.
 RULES = {
     "install": may_import("install"),
+    "install.demo_sheet": may_import("plugin_client", "PIL"),  # a user's script, which the demo only starts
     "plugin_client": may_import("plugin_client", "zmq msgpack"),
     "plugin_client.wire": may_import("plugin_client.wire", "msgpack"),
     "plugin_client.wire.endpoint": may_import("plugin_client.wire", "zmq"),  # libzmq makes the CURVE keys

@@ -126,7 +126,7 @@ def _roughened(embeds: Tensor) -> Tensor:
 def denoising_losses(
     unet: UNet2DConditionModel, latents: Tensor, embeds: Tensor, prompt: tuple[Tensor, Tensor], alphas: Tensor
 ) -> Losses:
-    """Squared error of the predicted noise, weighted by min(SNR, limit) / SNR."""
+    """Squared error of the predicted noise, weighted by `weight_of`."""
     t = torch.randint(0, len(alphas), (len(latents),), device=latents.device)
     alpha = alphas[t][:, None, None, None]
     noise = torch.randn_like(latents)
@@ -139,10 +139,19 @@ def denoising_losses(
     snr = (alpha / (1 - alpha)).flatten()
     late = t < 500
     return {
-        "loss": (error * snr.clamp(max=SNR_LIMIT) / snr).mean(),
+        "loss": (error * weight_of(snr)).mean(),
         "clear": error[late].mean() if late.any() else error.mean(),
         "noisy": error[~late].mean() if (~late).any() else error.mean(),
     }
+
+
+def weight_of(snr: Tensor) -> Tensor:
+    """What an error of the noise counts: min(SNR, limit) / SNR; where noise prevails, 1 / sqrt(SNR).
+
+    There a small error of the noise is a large one of the latent behind it, and guidance multiplies it: colours, which
+    are settled first, would come out wrong.
+    """
+    return torch.where(snr < 1, snr.rsqrt(), snr.clamp(max=SNR_LIMIT) / snr)
 
 
 def load(folder: Path) -> UNet2DConditionModel:
