@@ -25,6 +25,7 @@ SCHEDULE = Schedule(steps=10_000, learning_rate=1e-3)
 BATCH = 32  # a worker
 PROMPTED = 0.15  # of the pictures have a caption too; the product's own blends leave it empty
 UNGUIDED = 0.1  # have the embedding of no picture: the negative of guidance
+GUIDANCE = 4.0  # the pipelines' default
 SNR_LIMIT = 5.0  # Hang et al., 2023, arXiv:2303.09556
 
 
@@ -92,6 +93,7 @@ class Prompts:
 def fit(data: Dataset, latents: Tensor, codes: Tensor, embeds: Embeds, prompts: Prompts, run: Run) -> None:
     """Train for SCHEDULE, or what of it is left in the run's folder.
 
+    As in prior.py, what is trained of a wanted picture is what guidance makes of its prediction.
     Half of the pictures are asked for by their code, which is what the prior aims at, half by the embedding that CLIP
     gave them. `latents` (N, 4, 16, 16) and `codes` (N, EMBEDDING) are the dataset's.
     """
@@ -106,12 +108,16 @@ def fit(data: Dataset, latents: Tensor, codes: Tensor, embeds: Embeds, prompts: 
         rows = rng.integers(len(data), size=batch)
         guided = rng.random(batch) >= UNGUIDED
         prompted = guided & (rng.random(batch) < PROMPTED) & is_named[rows]
-        asked = zip(rows, prompted, strict=True)
-        captions = [random_caption(said_by(data.labels[row]), rng) if prompt else "" for row, prompt in asked]
+        captions = [
+            random_caption(said_by(data.labels[row]), rng) if prompt else ""
+            for row, prompt in zip(rows, prompted, strict=True)
+        ]
         wanted = _roughened(sources[rng.integers(2, size=batch), rows])
         wanted = torch.where(torch.from_numpy(guided)[:, None], wanted, embeds.nothing)
-        clean = latents[rows].float().to(run.device)
-        return denoising_losses(unet, clean, wanted.to(run.device), prompts(captions), alphas)
+        asked = Asked(wanted.to(run.device), *prompts(captions))
+        nothing = Asked(embeds.nothing.expand(batch, -1).to(run.device), *prompts([""] * batch))
+        scale = torch.from_numpy(np.where(guided, GUIDANCE, 1.0)).float().to(run.device)
+        return denoising_losses(unet, latents[rows].float().to(run.device), asked, nothing, scale, alphas)
 
     train(unet, losses, SCHEDULE, run)
 
@@ -123,19 +129,36 @@ def _roughened(embeds: Tensor) -> Tensor:
     return embeds * scale + noise
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What pictures are asked for with: CLIP's embeddings (B, EMBEDDING), and the text encoder's of the captions, both
+    pooled (B, EMBEDDING) and as hidden states (B, 77, WIDTH)."""
+
+    embeds: Tensor
+    text_embeds: Tensor
+    hidden: Tensor
+
+    def noise(self, unet: UNet2DConditionModel, noisy: Tensor, t: Tensor) -> Tensor:
+        """The predicted noise, without the variance that the published UNet has behind it."""
+        conditions = {"text_embeds": self.text_embeds, "image_embeds": self.embeds}
+        with reduced_precision(noisy.device):
+            output = unet(noisy, t, encoder_hidden_states=self.hidden, added_cond_kwargs=conditions).sample
+        predicted: Tensor = output[:, :4].float()
+        return predicted
+
+
 def denoising_losses(
-    unet: UNet2DConditionModel, latents: Tensor, embeds: Tensor, prompt: tuple[Tensor, Tensor], alphas: Tensor
+    unet: UNet2DConditionModel, latents: Tensor, asked: Asked, nothing: Asked, scale: Tensor, alphas: Tensor
 ) -> Losses:
-    """Squared error of the predicted noise, weighted by `weight_of`."""
+    """Squared error, weighted by `weight_of`, of the noise that guidance by `scale` (B,) from `nothing` predicts."""
     t = torch.randint(0, len(alphas), (len(latents),), device=latents.device)
     alpha = alphas[t][:, None, None, None]
     noise = torch.randn_like(latents)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-    text_embeds, hidden = prompt
-    conditions = {"text_embeds": text_embeds, "image_embeds": embeds}
-    with reduced_precision(latents.device):
-        predicted = unet(noisy, t, encoder_hidden_states=hidden, added_cond_kwargs=conditions).sample[:, :4]
-    error = (predicted.float() - noise).square().mean((1, 2, 3))
+    with torch.no_grad():
+        unasked = nothing.noise(unet, noisy, t)
+    guided = unasked + scale[:, None, None, None] * (asked.noise(unet, noisy, t) - unasked)
+    error = (guided - noise).square().mean((1, 2, 3))
     snr = (alpha / (1 - alpha)).flatten()
     late = t < 500
     return {
