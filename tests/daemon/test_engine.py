@@ -18,6 +18,7 @@ from plugin_client.wire.messages import Blend, Picture, Progress, Result, TextIt
 from tests.daemon.conftest import new_id
 
 NO_MODEL = "no-such-model"
+EMBEDDED = "embedded"
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,17 @@ def test_a_model_counts_as_loaded_while_its_weights_are_in_memory(tiny_checkpoin
             seen[event.stage] = model.loaded
     assert seen["denoising"]
     assert (model.hash != "", model.loaded) == (True, False)  # the last to be used has decoded
+
+
+def test_the_embedded_model_has_a_size_of_its_own_and_says_that_it_is_small() -> None:
+    engine = Engine([EMBEDDED], "cpu", "auto", memory=None)
+    [offered] = engine.models()
+    result = result_of(engine, Blend((TextItem("a red circle", 1.0),), steps=2, prior_steps=2, seed=3))
+    side = (offered.side, offered.side)
+    assert [(picture.width, picture.height) for picture in result.pictures] == [side]
+    assert (result.recipe["width"], result.recipe["height"], result.recipe["model"]) == (*side, EMBEDDED)
+    assert result.warnings == (offered.note,)
+    assert "small" in offered.note
 
 
 def test_a_config_that_no_model_implements_is_a_failed_load(tiny_checkpoint: Path, tmp_path: Path) -> None:
