@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,16 +10,41 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from install.environment import Environment
 from install.gimp import PLUGIN, SANDBOXED, Profile, profiles
-from install.gimp_python import GimpPython, NoPython, find
+from install.gimp_python import FLATPAK, SNAP, GimpPython, NoPython, find, gimp_version, output_of
 from install.steps import InstallError, child_environment
 
 GIMPS = ("gimp-3.0", "gimp-3.2", "gimp-3", "gimp")
 START, INSTALL = "Start GIMP 3 once, then run python3 install gimp", "Run python3 install gimp"
+# Of the model that is the default, on the Hugging Face hub; the model side knows them too.
+REPOSITORIES = ("kandinsky-community/kandinsky-2-1-prior", "kandinsky-community/kandinsky-2-1")
 LIMIT = 120.0  # s for a command to answer: the first start of a daemon loads a library from a cold disk
+
+
+# What is left to do where a message does not come back, though a daemon runs and the plug-in is well.
+CURES = {
+    FLATPAK: "Let this GIMP see the daemon's folder: flatpak override --user "
+    "--filesystem=~/.local/share/kandinsky-blend org.gimp.GIMP",
+    SNAP: "A Snap may not enter hidden folders, where the daemon is: use the GIMP of your distribution, or the Flatpak",
+}
+
+_CAME_BACK = "came back"
+_PING = f"""
+import sys
+sys.path.insert(0, {{folder!r}})
+sys.argv = [{{program!r}}]
+from plugin_client.gimp import connection
+from plugin_client.wire.errors import KandinskyError
+try:
+    with connection.{{connect}}() as client:
+        client.ping()
+    print("{_CAME_BACK}")
+except KandinskyError as exc:
+    print(exc)
+"""
 
 
 @dataclass(frozen=True)
@@ -52,27 +78,39 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
     if arguments:
         raise InstallError(f"doctor takes no arguments, and was given {' '.join(arguments)}.")
     found = profiles(Path.home(), os.environ, sys.platform)
-    findings = [check_gimp(found), check_environment(environment)]
-    findings += check_plugins(found, environment.python)
-    findings += [check_connection(profile, environment.python) for profile in found if is_installed(profile)]
-    findings += check_daemon(environment)
+    findings = [*check_gimps(found), check_environment(environment), *check_plugins(found, environment.python)]
+    daemon = check_daemon(environment)
+    runs = not any(isinstance(finding, Hint) or finding.is_amiss for finding in daemon[:1])
+    findings += [check_connection(profile, environment.python, runs) for profile in found if is_installed(profile)]
+    findings += daemon
     print(*findings, sep="\n")
     amiss = sum(finding.is_amiss for finding in findings)
     print(f"\n{amiss} amiss: do what the arrows say, from the top." if amiss else "\nNothing is amiss.")
     return int(amiss > 0)
 
 
-def check_gimp(found: Sequence[Profile]) -> Finding:
+def check_gimps(found: Sequence[Profile]) -> list[Finding]:
+    """Of each profile the version of its GIMP; without any, what is on the path."""
+    return [check_gimp(profile) for profile in found] or [check_path()]
+
+
+def check_gimp(profile: Profile) -> Finding:
+    try:
+        return Finding(str(profile), gimp_version(profile.kind, profile.version, sys.platform, os.environ))
+    except NoPython as exc:
+        return Finding(str(profile), f"its settings are in {profile.folder}. {exc}")
+
+
+def check_path() -> Finding:
+    """Of a GIMP that was never started, or is too old."""
     old = ""
     for name in filter(shutil.which, GIMPS):
         version = re.search(r"\d+\.\d+\.\d+", _output([name, "--version"]))
         if version and version[0].startswith("3."):
             return Finding("GIMP", f"{version[0]} ({shutil.which(name)})")
         old = version[0] if version else old
-    if found:
-        return Finding("GIMP", "none of version 3 on the path, as it is with Flatpak, Snap and AppImage")
     to_do = f"Install GIMP 3.0 or newer (gimp.org/downloads). {START}"
-    return Finding("GIMP", f"only {old}" if old else "none on the path", to_do)
+    return Finding("GIMP", f"only {old}" if old else "none was found", to_do)
 
 
 def check_environment(environment: Environment) -> Finding:
@@ -96,29 +134,58 @@ def check_plugin(profile: Profile, python: Path) -> Finding:
         return Finding(what, f"it is not in {folder}", INSTALL)
     if not os.access(program, os.X_OK):
         return Finding(what, f"{program} may not be run, so GIMP passes over it", INSTALL)
-    if not installation.exists() or str(python) not in installation.read_text(encoding="utf-8"):
+    if _python_of(installation) != str(python):
         return Finding(what, f"it was installed from another folder than {python.parent.parent.parent}", INSTALL)
     return Finding(what, str(folder))
+
+
+def _python_of(installation: Path) -> str:
+    """The project's Python that the plug-in knows, or "" where its file is missing or damaged."""
+    try:
+        return str(json.loads(installation.read_text(encoding="utf-8"))["python"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def is_installed(profile: Profile) -> bool:
     return (profile.plug_ins / PLUGIN).exists()
 
 
-def check_connection(profile: Profile, python: Path) -> Finding:
-    """Which way the plug-in takes to the daemon."""
-    what = f"connection of {profile}"
+def check_connection(profile: Profile, python: Path, daemon_runs: bool) -> Finding:
+    """Which way the plug-in takes to the daemon, and a round trip on it: in GIMP's own Python where that is known."""
+    what, folder = f"connection of {profile}", profile.plug_ins / PLUGIN
     try:
-        way = _way(find(profile.kind, profile.version, sys.platform, os.environ), profile.plug_ins / PLUGIN)
+        gimps = find(profile.kind, profile.version, sys.platform, os.environ)
+        way, reason = _way(gimps, folder), "GIMP's Python has no pyzmq."
+        trip = _Trip(gimps.command, "connect_to_running")
     except NoPython as exc:
         way, reason = "", str(exc)
-    else:
-        reason = "GIMP's Python has no pyzmq."
-    if way:
-        return Finding(what, f"direct, {way}")
-    if profile.kind in SANDBOXED:
+        trip = _Trip((str(python),), "connect_through_bridge")
+    if not way and profile.kind in SANDBOXED:
         return Finding(what, f"none: {reason}", f"{INSTALL} while there is a network: it fetches pyzmq")
-    return Finding(what, f"through {python}. {reason}")
+    found = f"direct, {way}" if way else f"through {python}. {reason}"
+    if daemon_runs and (failure := trip.failure(folder)):
+        return Finding(what, f"{found}, but a message did not come back: {failure}", CURES.get(profile.kind, INSTALL))
+    return Finding(what, f"{found}; a message came back" if daemon_runs else found)
+
+
+@dataclass(frozen=True)
+class _Trip:
+    """A ping of the daemon by an installed plug-in, in the Python that `command` starts."""
+
+    command: tuple[str, ...]
+    connect: str  # the function of plugin_client.gimp.connection
+
+    def failure(self, folder: Path) -> str:
+        """Why no answer came, or ""."""
+        program = _PING.format(folder=str(folder), program=str(folder / f"{PLUGIN}.py"), connect=self.connect)
+        try:
+            said = output_of([*self.command, "-c", program]).strip().splitlines()
+        except NoPython as exc:
+            return str(exc)
+        if not said:
+            return "the plug-in ended without a word"
+        return "" if said[-1] == _CAME_BACK else said[-1]
 
 
 def _way(python: GimpPython, folder: Path) -> str:
@@ -136,8 +203,21 @@ def check_daemon(environment: Environment) -> list[Finding]:
     said, exit_code = _ask([str(program), "status"])
     if exit_code:
         reason = said[0].partition(": ")[2].partition(": ")[0]  # without the program's name and its own advice
-        return [Hint("daemon", reason, f"GIMP starts one when it needs it. To do so now: {program} start")]
+        hint = Hint("daemon", reason, f"GIMP starts one when it needs it. To do so now: {program} start")
+        return [hint, check_download(Path.home(), os.environ)]
     return [Finding("daemon", ", ".join(said[:2])), *check_models(program)]
+
+
+def check_download(home: Path, variables: Mapping[str, str]) -> Finding:
+    """The files of the model that a daemon loads which was given none; one that runs tells of its own."""
+    cache = Path(variables.get("XDG_CACHE_HOME") or home / ".cache") / "huggingface"
+    hub = Path(variables.get("HF_HUB_CACHE") or Path(variables.get("HF_HOME") or cache) / "hub")
+    folders = [hub / f"models--{repository.replace('/', '--')}" for repository in REPOSITORIES]
+    if not all(any(folder.glob("snapshots/*/model_index.json")) for folder in folders):
+        return Hint("model files", f"not in {hub} yet", "The first blend fetches them, 13 GB")
+    if any(any(folder.glob("blobs/*.incomplete")) for folder in folders):
+        return Hint("model files", f"not all in {hub} yet", "The next blend fetches the rest")
+    return Finding("model files", f"in {hub}")
 
 
 def check_models(program: Path) -> list[Finding]:

@@ -62,6 +62,8 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
         folder = copy_plugin(environment.project, profile.plug_ins, environment.python, environment.package("msgpack"))
         print(f"{profile}: the plug-in is in {folder}")
         print(f"  {connect(profile, folder, environment)}")
+        if profile.kind in SANDBOXED:
+            print(f"  It cannot start the daemon: before you blend, run {environment.script('kandinsky-blend')} start")
     print(f"Restart GIMP, and open {MENU}")
     return 0
 

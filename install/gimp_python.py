@@ -54,7 +54,7 @@ class GimpPython:
         """Whether pyzmq and msgpack, lying in `folder`, work in it."""
         program = f"import sys; sys.path.insert(0, {str(folder)!r}); import zmq, msgpack; print(zmq.__file__)"
         try:
-            return str(folder) in _output([*self.command, "-c", program])
+            return str(folder) in output_of([*self.command, "-c", program])
         except NoPython:
             return False
 
@@ -77,6 +77,33 @@ def find(kind: str, version: str, platform: str, variables: Mapping[str, str]) -
     return ask_gimp([console(version)])
 
 
+def gimp_version(kind: str, version: str, platform: str, variables: Mapping[str, str]) -> str:
+    """E.g. "3.0.4", of the GIMP with a profile of this kind and version.
+
+    Raises:
+        NoPython: that GIMP is not found, or does not answer.
+    """
+    command = _gimp(kind, version, platform, variables)
+    found = re.search(r"\b3\.\d+\.\d+", output_of([*command, "--version"]))
+    if not found:
+        raise NoPython(f"{' '.join(command)} does not say that it is a GIMP 3.")
+    return found[0]
+
+
+def _gimp(kind: str, version: str, platform: str, variables: Mapping[str, str]) -> list[str]:
+    """The command that starts it."""
+    if kind == FLATPAK:
+        return ["flatpak", "run", "org.gimp.GIMP"]
+    if kind == SNAP:
+        return ["snap", "run", "gimp"]
+    if platform in ("win32", "darwin"):
+        for python in bundled_pythons(platform, variables):
+            for program in sorted(python.parent.glob("gimp-console-3*.exe" if platform == "win32" else "gimp")):
+                return [str(program)]
+        raise NoPython("GIMP is in none of its usual folders.")
+    return [console(version)]
+
+
 def bundled_pythons(platform: str, variables: Mapping[str, str], root: Path = Path("/")) -> list[Path]:
     """Where GIMP's own packages for Windows and macOS have their Python."""
     if platform == "darwin":
@@ -93,7 +120,7 @@ def console(version: str) -> str:
         NoPython: there is none.
     """
     for name in filter(shutil.which, (f"gimp-console-{version or '3.0'}", "gimp-console-3", "gimp-console")):
-        found = re.search(r"\b3\.\d+", _output([name, "--version"]))
+        found = re.search(r"\b3\.\d+", output_of([name, "--version"]))
         if found and version in ("", found[0]):
             return name
     raise NoPython(f"There is no GIMP {version or 3} on the path that could be asked for its Python.")
@@ -107,7 +134,7 @@ def ask_gimp(gimp: Sequence[str]) -> GimpPython:
     """
     with tempfile.TemporaryDirectory() as profile:  # the user's own stays as it is
         batch = ["-idfs", "--batch-interpreter", "python-fu-eval", "-b", f"exec({_QUESTION!r})", "--quit"]
-        answer = _answer(_output([*gimp, *batch], GIMP3_DIRECTORY=profile))
+        answer = _answer(output_of([*gimp, *batch], GIMP3_DIRECTORY=profile))
     return _read(answer, [*gimp[:-1], str(answer["executable"])])
 
 
@@ -117,7 +144,7 @@ def ask(python: Sequence[str]) -> GimpPython:
     Raises:
         NoPython: it does not answer.
     """
-    return _read(_answer(_output([*python, "-c", _QUESTION])), python)
+    return _read(_answer(output_of([*python, "-c", _QUESTION])), python)
 
 
 def _answer(output: str) -> dict[str, object]:
@@ -134,7 +161,12 @@ def _read(answer: Mapping[str, object], command: Sequence[str]) -> GimpPython:
     return GimpPython(tuple(command), version, platform, glibc, bool(answer["has_modules"]))
 
 
-def _output(command: Sequence[str], **variables: str) -> str:
+def output_of(command: Sequence[str], **variables: str) -> str:
+    """What a command says, with these environment variables, whatever its exit code.
+
+    Raises:
+        NoPython: it cannot be started, or does not end.
+    """
     environment = {**child_environment(), **variables}
     try:
         done = subprocess.run(

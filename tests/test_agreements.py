@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from daemon import __main__ as daemon
+from install import doctor
 from kandinsky_backend import blend as backend
 from kandinsky_backend import catalog, images, mixing
 from plugin_client import client, launch, pictures
@@ -23,6 +24,11 @@ WEIGHTS = [
 
 def test_the_model_of_a_daemon_that_was_given_none_has_one_name() -> None:
     assert launch.DEFAULT_MODEL == daemon.DEFAULT_MODEL == catalog.DEFAULT
+
+
+def test_the_doctor_looks_for_the_files_of_that_model() -> None:
+    default = catalog.locate(catalog.DEFAULT)
+    assert (default.prior, default.decoder) == doctor.REPOSITORIES
 
 
 def test_the_model_side_writes_the_recipes_that_clients_read() -> None:

@@ -83,4 +83,6 @@ def one_layer(call: Call) -> Gimp.Layer:
     layers = [drawable for drawable in call.drawables if drawable.is_layer()]
     if len(layers) != 1:
         raise UsageError(_("{number} layers are selected: select one").format(number=len(layers)))
+    if layers[0].get_image() != call.image:
+        raise UsageError(_("the layer {layer!r} is of another image").format(layer=layers[0].get_name()))
     return layers[0]

@@ -73,8 +73,11 @@ def connect_to_running() -> Client:
     Raises:
         DaemonNotRunning: none runs.
     """
-    if transport_name() == "direct":
-        return Client()
+    return Client() if transport_name() == "direct" else connect_through_bridge()
+
+
+def connect_through_bridge() -> Client:
+    """The same from a Python without pyzmq."""
     return Client(transport=BridgeTransport(Installation.read().bridge, clean_environment()))
 
 

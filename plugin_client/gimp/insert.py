@@ -122,7 +122,7 @@ def _fit(layer: Gimp.Layer, area: Area) -> None:
 
 
 def _parasite(recipe: dict[str, Any]) -> Gimp.Parasite:
-    data = json.dumps(recipe, ensure_ascii=False, sort_keys=True).encode()
+    data = json.dumps(recipe, sort_keys=True).encode("ascii")  # gi takes no byte above 127 here
     return Gimp.Parasite.new(RECIPE_PARASITE, _PERSISTENT | _UNDOABLE, list(data))
 
 

@@ -51,11 +51,14 @@ def read_layer(layer: Gimp.Layer) -> Picture:
         UsageError: it lies outside the canvas.
     """
     image = layer.get_image()
-    area = layer_area(layer).intersection(canvas(image))
+    own = layer_area(layer)
+    area = own.intersection(canvas(image))
     if area is None:
         raise UsageError(
             _("the layer {layer!r} lies outside the image: move it into sight").format(layer=layer.get_name())
         )
+    if _is_as_seen(layer):
+        return _read(layer, area.moved(-own.x, -own.y))
     with _alone(layer) as copy:
         return _read(copy, area)
 
@@ -64,9 +67,25 @@ def write_layer(layer: Gimp.Layer, picture: Picture) -> None:
     """Fill a layer of the picture's size with it."""
     buffer = layer.get_buffer()
     area = Gegl.Rectangle.new(0, 0, picture.width, picture.height)
-    buffer.set(area, _FORMATS[picture.channels], picture.pixels)
+    # Not as RGB: babl takes half a second to look for the best way from there to RGBA, in each process anew.
+    buffer.set(area, _FORMATS[4], _with_alpha(picture))
     buffer.flush()
     layer.update(0, 0, picture.width, picture.height)
+
+
+def _with_alpha(picture: Picture) -> bytes:
+    """The picture's pixels as RGBA."""
+    if picture.channels == 4:
+        return picture.pixels
+    pixels = bytearray(b"\xff") * (picture.width * picture.height * 4)
+    for channel in range(3):
+        pixels[channel::4] = picture.pixels[channel::3]
+    return bytes(pixels)
+
+
+def _is_as_seen(layer: Gimp.Layer) -> bool:
+    """Whether the layer's own buffer is all that is seen of it, which spares a copy of the whole image."""
+    return not (layer.is_group() or layer.get_mask() or layer.get_filters()) and layer.get_opacity() == 100.0
 
 
 @contextmanager
@@ -105,7 +124,8 @@ def _read(layer: Gimp.Layer, area: Area) -> Picture:
     scale = read_scale(area)
     width, height = max(1, int(area.width * scale)), max(1, int(area.height * scale))
     corner = (int(area.x * scale), int(area.y * scale))
+    channels = 4 if layer.has_alpha() else 3
     pixels = layer.get_buffer().get(
-        Gegl.Rectangle.new(*corner, width, height), scale, _FORMATS[4], Gegl.AbyssPolicy.NONE
+        Gegl.Rectangle.new(*corner, width, height), scale, _FORMATS[channels], Gegl.AbyssPolicy.NONE
     )
-    return Picture(width, height, 4, bytes(pixels))
+    return Picture(width, height, channels, bytes(pixels))

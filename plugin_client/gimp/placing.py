@@ -31,6 +31,9 @@ class Area:
         bottom = min(self.y + self.height, other.y + other.height)
         return Area(x, y, right - x, bottom - y) if right > x and bottom > y else None
 
+    def moved(self, x: int, y: int) -> Area:
+        return Area(self.x + x, self.y + y, self.width, self.height)
+
 
 NEW_IMAGE = Area(0, 0, TRAINED_SIDE, TRAINED_SIDE)
 

@@ -30,7 +30,7 @@ def variation_title(recipe: dict[str, Any]) -> str:
 
 
 def _name(item: dict[str, Any]) -> str:
-    name = " ".join((item.get("text") or item.get("label") or _("a picture")).split())
+    name = " ".join((item.get("text") or item.get("label") or _("a picture")).replace("\0", " ").split())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 

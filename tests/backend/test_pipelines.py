@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,10 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "pipelines.npz"
 class Model:
     size: str
     prior: KandinskyPriorPipeline
-    decoder: KandinskyPipeline
-    gentle: KandinskyPipeline
+    decoders: Mapping[str, KandinskyPipeline]
+
+    def decoder_of(self, case: DecoderCase) -> KandinskyPipeline:
+        return self.decoders[case.decoder]
 
     def golden(self, name: str) -> np.ndarray:
         with np.load(GOLDEN) as arrays:
@@ -52,12 +55,11 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(request.param)
     write_checkpoint(folder, request.param)
     prior = KandinskyPriorPipeline.from_pretrained(folder / "prior")
-    decoder = KandinskyPipeline.from_pretrained(folder / "decoder")
     write_gentle_decoder(folder / "decoder", folder / "gentle")
-    gentle = KandinskyPipeline.from_pretrained(folder / "gentle")
-    for pipeline in (prior, decoder, gentle):
+    decoders = {name: KandinskyPipeline.from_pretrained(folder / name) for name in ("decoder", "gentle")}
+    for pipeline in (prior, *decoders.values()):
         pipeline.set_progress_bar_config(disable=True)
-    return Model(request.param, prior, decoder, gentle)
+    return Model(request.param, prior, decoders)
 
 
 def run_prior(prior: KandinskyPriorPipeline, case: PriorCase) -> tuple[Tensor, Tensor]:
@@ -81,7 +83,7 @@ def test_the_prior_pipeline_matches_the_reference(model: Model, case: PriorCase)
 
 @pytest.mark.parametrize("case", DECODER_CASES, ids=lambda case: case.name)
 def test_the_decoder_pipeline_matches_the_reference(model: Model, case: DecoderCase) -> None:
-    decoder = KandinskyPipeline(**model.decoder.components)
+    decoder = KandinskyPipeline(**model.decoder_of(case).components)
     decoder.set_progress_bar_config(disable=True)
     changes = SCHEDULER_CHANGES[case.scheduler]
     decoder.scheduler = SCHEDULERS[case.scheduler].from_config(decoder.scheduler.config, **changes)
@@ -92,13 +94,14 @@ def test_the_decoder_pipeline_matches_the_reference(model: Model, case: DecoderC
 
 @pytest.mark.parametrize("case", GENTLE_CASES, ids=lambda case: case.name)
 def test_unclipped_samples_of_the_published_scheduler_match_the_reference(model: Model, case: DecoderCase) -> None:
-    embeds, negative = embeds_of(case, model.gentle.unet.config.cross_attention_dim)
-    images = run_decoder(model.gentle, case, (Tensor(embeds), Tensor(negative)))
+    decoder = model.decoder_of(case)
+    embeds, negative = embeds_of(case, decoder.unet.config.cross_attention_dim)
+    images = run_decoder(decoder, case, (Tensor(embeds), Tensor(negative)))
     golden = model.golden(f"gentle/{case.name}")
     largest = np.abs(golden).max()  # 23 to 80, where a picture's values are 0 to 1
     assert_close(f"{model.size} decoder, unclipped, relative: {case.name}", images / largest, golden / largest)
 
 
 def test_items_to_a_picture_match_the_reference(model: Model) -> None:
-    images = run_decoder(model.decoder, WHOLE_DECODER, run_prior(model.prior, WHOLE))
+    images = run_decoder(model.decoder_of(WHOLE_DECODER), WHOLE_DECODER, run_prior(model.prior, WHOLE))
     assert_close(f"{model.size} {WHOLE.name}", images.clip(0, 1), model.golden("whole").clip(0, 1))

@@ -13,6 +13,7 @@ import pytest
 
 from install.environment import Environment, Stamp
 from tests.gimp.editor import PROJECT, Editor
+from tests.install.conftest import program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -77,13 +78,40 @@ def test_with_a_daemon_all_is_well(home: Editor) -> None:
     assert len(lines(run, "ok ")) == 6
     assert ": direct, with the pyzmq of GIMP's Python 3." in lines(run, "ok    connection of GIMP 3.")[0]
     assert ": daemon 0.1.0 at ipc:" in lines(run, "ok    daemon")[0]
+    assert lines(run, "ok    connection of GIMP 3.")[0].endswith("; a message came back")
     assert re.search(r"^ok    model: .*, loaded", run.stdout, flags=re.MULTILINE), run.stdout
+
+
+def test_every_kind_of_gimp_gets_the_plug_in_and_a_line_of_the_doctor(home: Editor) -> None:
+    """A Flatpak and a Snap whose Python is the same one, and a profile of an AppImage, which nobody can be asked of."""
+    for folder in (".var/app/org.gimp.GIMP/config/GIMP/3.0", "snap/gimp/current/.config/GIMP/3.0", ".config/GIMP/3.9"):
+        (home.folder / folder).mkdir(parents=True)
+    (home.folder / "bin").mkdir()
+    program(home.folder / "bin", "flatpak", 'shift 3; exec python3 "$@"')
+    program(home.folder / "bin", "snap", 'shift 6; exec python3 "$@"')
+    path = f"{home.folder / 'bin'}:/usr/bin:/bin"
+    run = install(home, "gimp", PATH=path)
+    assert run.stdout.count("the plug-in is in ") == 4, run.stdout
+    assert run.stdout.count("itself: Python 3.") == 3, run.stdout
+    assert run.stdout.count("It cannot start the daemon: before you blend, run ") == 2
+    run = install(home, "doctor", PATH=path)
+    assert run.returncode == 0, run.stdout
+    connections = lines(run, "ok    connection of GIMP")
+    assert len(connections) == 4, run.stdout
+    assert all(line.endswith("; a message came back") for line in connections), run.stdout
+    assert "through " in connections[1], connections
+    run = install(home, "gimp", "--remove", PATH=path)
+    assert run.stdout.count("the plug-in is no longer in ") == 4
+    for folder in (".var", "snap", ".config/GIMP/3.9"):
+        shutil.rmtree(home.folder / folder)
+    install(home, "gimp")
 
 
 def test_without_a_daemon_it_says_how_one_comes(home: Editor) -> None:
     run = install(home, "doctor", KANDINSKY_BLEND_HOME=str(home.folder / "nobody"))
     assert run.returncode == 0, run.stdout
     assert lines(run, "ok    daemon: no daemon runs at ")
+    assert lines(run, "ok    model files: not in ")
     assert lines(run, "      -> GIMP starts one when it needs it. To do so now: ")[0].endswith("kandinsky-blend start")
 
 

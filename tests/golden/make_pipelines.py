@@ -7,7 +7,8 @@ The checkpoints are written with our own interpreter, the rest runs with the ref
     python -m tests.golden.make_pipelines FOLDER
 
 The gentle decoders are copied from the others: FOLDER/tiny_a/gentle, FOLDER/tiny_b/gentle. With OMP_NUM_THREADS=1 the
-same machine gives the same bits again.
+same machine gives the same bits again, and another CPU does not: words after FOLDER have only the arrays written whose
+names contain one of them, and the others left as they are.
 """
 
 from __future__ import annotations
@@ -66,39 +67,34 @@ def decoder_output(decoder: KandinskyPipeline, case: DecoderCase, embeds: tuple[
 def outputs(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     prior = KandinskyPriorPipeline.from_pretrained(folder / "prior")
-    decoder = KandinskyPipeline.from_pretrained(folder / "decoder")
+    write_gentle_decoder(folder / "decoder", folder / "gentle")
+    decoders = {name: KandinskyPipeline.from_pretrained(folder / name) for name in ("decoder", "gentle")}
     draw_noise_with_numpy()
-    for pipeline in (prior, decoder):
+    for pipeline in (prior, *decoders.values()):
         pipeline.set_progress_bar_config(disable=True)
     for case in PRIOR_CASES:
         found[f"prior/{case.name}/embeds"], found[f"prior/{case.name}/negative"] = prior_output(prior, case)
-    found["whole"] = decoder_output(decoder, WHOLE_DECODER, prior_output(prior, WHOLE))
-    config = decoder.scheduler.config
+    found["whole"] = decoder_output(decoders[WHOLE_DECODER.decoder], WHOLE_DECODER, prior_output(prior, WHOLE))
+    width = decoders["gentle"].unet.config.cross_attention_dim
+    for case in GENTLE_CASES:
+        found[f"gentle/{case.name}"] = decoder_output(decoders[case.decoder], case, embeds_of(case, width))
+    config = decoders["decoder"].scheduler.config
     for case in DECODER_CASES:
+        decoder = decoders[case.decoder]
         kind = getattr(diffusers, case.scheduler)
         decoder.scheduler = kind.from_config(config, **SCHEDULER_CHANGES[case.scheduler])
-        embeds = embeds_of(case, decoder.unet.config.cross_attention_dim)
-        found[f"decoder/{case.name}"] = decoder_output(decoder, case, embeds)
+        found[f"decoder/{case.name}"] = decoder_output(decoder, case, embeds_of(case, width))
     return found
 
 
-def gentle_outputs(folder: Path) -> dict[str, Any]:
-    write_gentle_decoder(folder / "decoder", folder / "gentle")
-    decoder = KandinskyPipeline.from_pretrained(folder / "gentle")
-    draw_noise_with_numpy()
-    decoder.set_progress_bar_config(disable=True)
-    width = decoder.unet.config.cross_attention_dim
-    return {f"gentle/{case.name}": decoder_output(decoder, case, embeds_of(case, width)) for case in GENTLE_CASES}
-
-
 def main() -> None:
-    folder = Path(sys.argv[1])
-    arrays: dict[str, Any] = {}
-    for size in SIZES:
-        found = outputs(folder / size) | gentle_outputs(folder / size)
-        arrays |= {f"{size}/{name}": array for name, array in found.items()}
-    np.savez_compressed(Path(__file__).with_name("pipelines.npz"), **arrays)
-    print(f"wrote {len(arrays)} arrays")
+    folder, words = Path(sys.argv[1]), sys.argv[2:] or [""]
+    file = Path(__file__).with_name("pipelines.npz")
+    arrays = {f"{size}/{name}": array for size in SIZES for name, array in outputs(folder / size).items()}
+    with np.load(file) as before:
+        kept_arrays = {name: before[name] for name in arrays if not any(word in name for word in words)}
+    np.savez_compressed(file, **(arrays | kept_arrays))
+    print(f"wrote {len(arrays) - len(kept_arrays)} arrays and left {len(kept_arrays)}")
 
 
 if __name__ == "__main__":

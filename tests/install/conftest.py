@@ -104,6 +104,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def program(folder: Path, name: str, text: str) -> None:
+    """A program of this name in `folder`, which `text` is a shell script of."""
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
 def make_clone(folder: Path, wheels: Path) -> Clone:
     shutil.copytree(PROJECT / "install", folder / "install", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "pytest.py").write_text(PYTEST)

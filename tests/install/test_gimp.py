@@ -12,11 +12,12 @@ import msgpack
 import pytest
 
 from install import gimp
-from install.doctor import check_plugin, check_plugins
+from install.doctor import check_connection, check_download, check_gimps, check_plugin, check_plugins
 from install.environment import Environment
 from install.gimp import PLUGIN, Profile, copy_plugin, profiles
+from install.gimp_python import FLATPAK, SNAP
 from install.steps import InstallError
-from tests.install.conftest import PROJECT
+from tests.install.conftest import PROJECT, program
 
 PYTHON = Path(sys.executable)
 
@@ -101,6 +102,56 @@ def test_the_doctor_finds_nothing_amiss_with_a_plugin_that_was_just_installed(pr
 def test_the_doctor_names_a_lost_run_bit(profile: Profile) -> None:
     (profile.plug_ins / PLUGIN / f"{PLUGIN}.py").chmod(0o644)
     assert "may not be run" in check_plugin(profile, PYTHON).found
+
+
+def test_the_doctor_knows_the_python_of_a_windows_path(profile: Profile) -> None:
+    python = Path(r"C:\Users\me\kandinsky\.venv\Scripts\python.exe")
+    copy_plugin(PROJECT, profile.plug_ins, python, Path(msgpack.__file__).parent)
+    assert check_plugin(profile, python).to_do == ""
+
+
+def test_the_doctor_tells_the_version_of_each_gimp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "gimp-console-3.0", "echo GNU Image Manipulation Program version 3.0.4")
+    program(tmp_path, "flatpak", '[ "$*" = "run org.gimp.GIMP --version" ] && echo GIMP version 3.2.6')
+    program(tmp_path, "snap", '[ "$*" = "run gimp --version" ] && echo GIMP version 3.0.8')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kinds = (("distribution or AppImage", "3.0"), (FLATPAK, "3.2"), (SNAP, "3.0"), ("distribution or AppImage", "3.2"))
+    found = check_gimps([Profile(kind, tmp_path / version) for kind, version in kinds])
+    assert [finding.found for finding in found[:3]] == ["3.0.4", "3.2.6", "3.0.8"]
+    assert found[3].found.endswith("There is no GIMP 3.2 on the path that could be asked for its Python.")
+
+
+def test_the_doctor_tells_of_a_gimp_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "gimp", "echo GNU Image Manipulation Program version 2.10.36")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (old,) = check_gimps([])
+    assert (old.found, old.to_do[:33]) == ("only 2.10.36", "Install GIMP 3.0 or newer (gimp.o")
+
+
+def test_the_doctor_says_what_came_in_place_of_an_answer(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a GIMP that does not see the folder of the daemon that runs."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("KANDINSKY_BLEND_HOME", str(tmp_path / "nobody"))
+    found = check_connection(profile, PYTHON, daemon_runs=True)
+    assert "but a message did not come back: no daemon runs at " in found.found
+    assert found.to_do == "Run python3 install gimp"
+    assert check_connection(profile, PYTHON, daemon_runs=False).to_do == ""
+
+
+def test_the_doctor_says_how_much_of_the_model_is_there(tmp_path: Path) -> None:
+    hub = tmp_path / ".cache/huggingface/hub"
+    assert check_download(tmp_path, {}).found == f"not in {hub} yet"
+    for name in ("kandinsky-2-1", "kandinsky-2-1-prior"):
+        folder = hub / f"models--kandinsky-community--{name}"
+        (folder / "snapshots/abc").mkdir(parents=True)
+        (folder / "snapshots/abc/model_index.json").touch()
+        (folder / "blobs").mkdir()
+    assert check_download(tmp_path, {}).to_do == ""
+    (folder / "blobs/def.incomplete").touch()
+    assert check_download(tmp_path, {}).found == f"not all in {hub} yet"
+    assert check_download(tmp_path, {"HF_HOME": "/elsewhere"}).found == "not in /elsewhere/hub yet"
 
 
 def test_the_doctor_notices_a_moved_project_and_a_missing_plugin(profile: Profile, tmp_path: Path) -> None:

@@ -17,17 +17,11 @@ from install.gimp import Profile, connect
 from install.gimp_python import FLATPAK, SNAP, GimpPython, NoPython, ask, bundled_pythons, console, find
 from install.interpreter import version_of
 from install.wheels import NoWheels, add_wheels, platform_tags
-from tests.install.conftest import PROJECT
+from tests.install.conftest import PROJECT, program
 
 
 def python(platform: str, glibc: str = "") -> GimpPython:
     return GimpPython((sys.executable,), "3.13", platform, glibc, has_modules=False)
-
-
-def program(folder: Path, name: str, text: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
-    (folder / name).chmod(0o755)
 
 
 def test_a_python_tells_of_itself() -> None:

@@ -11,7 +11,7 @@ from plugin_client.client import BlendResult, Client, Job
 from plugin_client.wire.errors import KandinskyError, TransportError
 from plugin_client.wire.messages import Blend, Progress
 
-PERIOD = 50  # ms between looks for news
+PERIOD = 20  # ms between looks for news
 
 
 class Session:

@@ -216,6 +216,40 @@ def test_a_layer_without_settings_is_refused():
     check(refused("kandinsky-blend-variations", image, image.get_layers()), "2 layers are selected: select one")
 
 
+def test_a_layer_of_another_image_is_refused():
+    image, other = image_of_two_layers(), image_of_two_layers()
+    foreign = other.get_layers()[:1]
+    for name in ("kandinsky-blend-variations", "kandinsky-blend-again"):
+        check((name, refused(name, image, foreign)), (name, "the layer 'blue' is of another image"))
+
+
+def test_any_letter_may_stand_in_a_prompt_and_in_a_layer_name():
+    image = image_of_two_layers()
+    red = add_layer(image, RED, "Ébauche 猫")
+    ingredients = [{"layer": red.get_tattoo(), "weight": 0.5}, {"text": "кот\0в шляпе", "weight": 0.5}]
+    (made,) = blend(image, ingredients)
+    check(made.get_name(), "Kandinsky: 0.5 Ébauche 猫 + 0.5 кот в шляпе, seed 7")
+    status, message, layers = call("kandinsky-blend-again", image, [made])
+    check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
+    check(pixels(layers[0]), pixels(made))
+
+
+def test_ingredients_are_refused_by_name():
+    image = image_of_two_layers()
+    for text, sentence in REFUSED_INGREDIENTS:
+        check(refused("kandinsky-blend", image, ingredients=text, **QUICK_WORDS), sentence)
+
+
+def test_a_layer_that_was_deleted_is_refused():
+    image = image_of_two_layers()
+    ingredients = json.dumps(two_layers_and_a_prompt(image))
+    blue = image.get_layers()[0]
+    tattoo = blue.get_tattoo()
+    image.remove_layer(blue)
+    sentence = f"the image {image.get_name()} has no layer with the tattoo {tattoo}"
+    check(refused("kandinsky-blend", image, ingredients=ingredients), sentence)
+
+
 def test_no_image_is_left_behind():
     image = image_of_two_layers()
     blend(image, two_layers_and_a_prompt(image))
@@ -224,6 +258,15 @@ def test_no_image_is_left_behind():
 
 
 QUICK_WORDS = {key.replace("-", "_"): value for key, value in QUICK.items()}
+REFUSED_INGREDIENTS = [
+    ('{"text": "a"}', "ingredients is {'text': 'a'}: must be a list"),
+    ('[{"text": "a"}]', "ingredients[0] lacks the field 'weight'"),
+    ('[{"text": "a", "weight": NaN}]', "ingredients[0].weight is nan: must be a number from -1000 to 1000"),
+    ('[{"text": "a", "weight": "1"}]', "ingredients[0].weight is '1': must be a number from -1000 to 1000"),
+    ('[{"text": "a", "weight": 1, "colour": 3}]', "ingredients[0] has an unknown field 'colour'"),
+    ('[{"layer": 2.0, "weight": 1}]', "ingredients[0].layer is 2.0: must be a whole number from 1 to 4294967295"),
+    (" " * (2**20 + 1), "ingredients has 1048577 characters: may have 1048576"),
+]
 REFUSED = [
     ("ingredients", "", "ingredients has 0 entries: must have from 1 to 32"),
     ("steps", 0, "steps is 0: must be a whole number from 1 to 1000"),

@@ -2,8 +2,9 @@
 
 from gi.repository import Gimp
 
-from plugin_client.gimp.pixels import read_layer
-from tests.gimp.inside.images import BLUE, GREEN, RED, add_layer, check, complaint, fill, new_image, seen
+from plugin_client.gimp.pixels import read_layer, write_layer
+from plugin_client.wire.messages import Picture
+from tests.gimp.inside.images import BLUE, CLEAR, GREEN, RED, add_layer, check, complaint, fill, new_image, pixels, seen
 
 
 def colours(picture):
@@ -53,6 +54,40 @@ def test_mask_and_opacity_are_seen():
     layer.set_opacity(60.0)
     found = colours(read_layer(layer))
     assert found == {(255, 0, 0, 153), (0, 0, 0, 0)} or found == {(255, 0, 0, 153), (255, 0, 0, 0)}, found
+
+
+def test_a_filter_is_seen():
+    image = new_image()
+    layer = add_layer(image, RED)
+    layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:invert-gamma", "invert"))
+    check(colours(read_layer(layer)), {(0, 255, 255, 255)})
+
+
+def test_a_layer_without_alpha_is_read_without():
+    image = new_image()
+    layer = add_layer(image, RED, area=(-10, 20, 30, 30))
+    layer.flatten()
+    picture = read_layer(layer)
+    check((picture.width, picture.height, picture.channels), (20, 10, 3))
+    check(set(picture.pixels[::3]) | set(picture.pixels[1::3]) | set(picture.pixels[2::3]), {255, 0})
+
+
+def test_each_pixel_of_a_part_is_read_in_its_place():
+    """By the quick way and by the one over a copy of the image, which a mask that shows all leads to."""
+    image = new_image()
+    layer = add_layer(image, CLEAR, area=(-10, 20, 30, 30))
+    written = bytes(value for pixel in range(900) for value in (pixel % 30, pixel // 30, 7, 255))
+    write_layer(layer, Picture(30, 30, 4, written))
+    expected = b"".join(written[4 * (30 * row + 10) : 4 * (30 * row + 30)] for row in range(10))
+    check(read_layer(layer).pixels, expected)
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    check(read_layer(layer).pixels, expected)
+
+
+def test_a_picture_without_alpha_fills_a_layer():
+    layer = add_layer(new_image(2, 1), CLEAR)
+    write_layer(layer, Picture(2, 1, 3, bytes((1, 2, 3, 4, 5, 6))))
+    check(pixels(layer), bytes((1, 2, 3, 255, 4, 5, 6, 255)))
 
 
 def test_a_hidden_layer_is_seen_for_itself_and_stays_hidden():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gi.repository import Gegl, Gimp
 
-from tests.gimp.inside.images import pixels, seen
+from tests.gimp.inside.images import GREEN, add_layer, new_image, pixels, seen
 
 FOLDER = Path(os.environ["CASES_FOLDER"])
 
@@ -31,6 +31,14 @@ def serve():
 def images():
     """Of each image its layers' names, and a hash of everything that is to be seen."""
     return [[layer.get_name() for layer in image.get_layers()] + [_digest(image)] for image in Gimp.get_images()]
+
+
+def large_image():
+    """An image of the size that the model was trained on, shown beside the others."""
+    image = new_image(768, 768)
+    layer = add_layer(image, GREEN, "large")
+    image.set_selected_layers([layer])
+    Gimp.Display.new(image)
 
 
 def pictures():

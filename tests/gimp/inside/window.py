@@ -148,9 +148,14 @@ def gimp_window():
 
 def open_entry(words):
     """Open a menu entry by GIMP's search for actions."""
+    search_entry(words)
+    keys("key", "Return")
+
+
+def search_entry(words):
+    """Have GIMP's search for actions show an entry, which Return then opens."""
     keys("windowactivate", "--sync", gimp_window())
     keys("key", "slash")
     time.sleep(1.0)
     keys("type", "--delay", "20", words)
     time.sleep(1.0)
-    keys("key", "Return")
