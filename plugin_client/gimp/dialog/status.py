@@ -1,0 +1,231 @@
+"""The window that shows how the daemon is, once a second, and starts and stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gi.repository import Gdk, GimpUi, GLib, Gtk, Pango
+
+from plugin_client.gimp import report
+from plugin_client.gimp.connection import Installation, connect_to_running, start_daemon, why_no_start
+from plugin_client.gimp.dialog.background import Background
+from plugin_client.gimp.dialog.widgets import icon_button, named, text_button
+from plugin_client.gimp.report import Report
+from plugin_client.gimp.translation import _
+from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, UsageError
+from plugin_client.wire.messages import JobInfo
+
+PERIOD = 1000  # ms from an answer to the next question
+WIDTH = 480  # px
+
+
+class StatusWindow:
+    def __init__(self) -> None:
+        self._daemon = Background(connect_to_running)
+        self._report: Report | None = None
+        self._facts = Facts()
+        self._queue = Queue(self._cancel)
+        self._by_hand = ByHand()
+        self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
+        self._start = text_button(_("S_tart"), self._start_daemon)
+        self._stop = text_button(_("Sto_p"), self._stop_daemon)
+        self._is_busy = False
+        self._dialog = self._window()
+
+    def run(self) -> None:
+        """Until it is closed."""
+        self._look()
+        self._dialog.show_all()
+        self._enable()
+        self._dialog.run()
+        self._daemon.close()
+        self._dialog.destroy()
+
+    def _window(self) -> GimpUi.Dialog:
+        dialog = GimpUi.Dialog(title=_("Kandinsky: Daemon Status"), role="kandinsky-blend-status")
+        dialog.set_default_size(WIDTH, -1)
+        area = dialog.get_content_area()
+        area.set_spacing(12)
+        area.set_border_width(12)
+        for widget in (self._facts, self._queue, self._by_hand, self._line):
+            area.pack_start(widget, False, False, 0)
+        buttons = Gtk.ButtonBox(spacing=6, layout_style=Gtk.ButtonBoxStyle.START)
+        for button in (self._start, self._stop):
+            buttons.add(button)
+        area.pack_end(buttons, False, False, 0)
+        dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
+        return dialog
+
+    def _look(self) -> bool:
+        self._daemon.ask(report.ask, self._show)
+        return False  # to the main loop: _show asks for the next time
+
+    def _show(self, found: Report | KandinskyError) -> None:
+        self._report = None if isinstance(found, KandinskyError) else found
+        self._facts.show_all_of(self._report)
+        self._queue.show_all_of(self._report.jobs if self._report else ())
+        if isinstance(found, KandinskyError) and not isinstance(found, DaemonNotRunning):
+            self._line.set_text(str(found))
+        self._enable()
+        GLib.timeout_add(PERIOD, self._look)
+
+    def _enable(self) -> None:
+        self._start.set_sensitive(self._report is None and not self._is_busy and self._by_hand.is_start_possible)
+        self._stop.set_sensitive(self._report is not None and not self._report.pong.stopping)
+        self._by_hand.set_visible(self._report is None and not self._by_hand.is_start_possible)
+
+    def _start_daemon(self) -> None:
+        self._is_busy = True
+        self._line.set_text(_("Starting the daemon: this may take a while ..."))
+        self._enable()
+        self._daemon.do(start_daemon, self._started)
+
+    def _started(self, end: KandinskyError | None) -> None:
+        self._is_busy = False
+        self._line.set_text(str(end) if isinstance(end, KandinskyError) else "")
+        self._enable()
+
+    def _stop_daemon(self) -> None:
+        if self._report is None or (self._report.jobs and not self._confirm(len(self._report.jobs))):
+            return
+        self._line.set_text("")
+        self._daemon.ask(lambda client: client.shutdown(), self._told)
+
+    def _confirm(self, count: int) -> bool:
+        question = Gtk.MessageDialog(
+            transient_for=self._dialog,
+            modal=True,
+            message_type=Gtk.MessageType.QUESTION,
+            text=_("Pictures that wait or are being made, and would be given up: {number}").format(number=count),
+        )
+        question.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+        question.add_button(_("_Stop the Daemon"), Gtk.ResponseType.OK)
+        answer = question.run()
+        question.destroy()
+        return bool(answer == Gtk.ResponseType.OK)
+
+    def _cancel(self, job: str) -> None:
+        self._daemon.ask(lambda client: client.job(job).cancel(), self._told)
+
+    def _told(self, end: object) -> None:
+        """Only what went wrong: the rest is to be seen at the next look."""
+        if isinstance(end, KandinskyError):
+            self._line.set_text(str(end))
+
+
+class Facts(Gtk.Grid):
+    """What is known of the daemon, a line each."""
+
+    def __init__(self) -> None:
+        super().__init__(row_spacing=6, column_spacing=12)
+        names = (_("Daemon"), _("Version"), _("Computes"), _("Memory"), _("Models"))
+        self._values = [self._row(number, name) for number, name in enumerate(names)]
+        self._values[0].set_text(_("Looking for it ..."))
+
+    def show_all_of(self, found: Report | None) -> None:
+        pong = found.pong if found else None
+        texts = [
+            report.state(found),
+            pong.version if pong else "",
+            report.computes(pong) if pong else "",
+            report.memory(pong) if pong else "",
+            "\n".join(map(report.model_line, found.models)) if found else "",
+        ]
+        for label, text in zip(self._values, texts, strict=True):
+            label.set_text(text or "–")
+
+    def _row(self, number: int, name: str) -> Gtk.Label:
+        caption = Gtk.Label(label=name, xalign=0.0, yalign=0.0)
+        caption.get_style_context().add_class("dim-label")
+        value = Gtk.Label(label="–", xalign=0.0, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, hexpand=True)
+        value.set_max_width_chars(50)
+        value.set_selectable(True)
+        value.set_can_focus(False)
+        self.attach(caption, 0, number, 1, 1)
+        self.attach(value, 1, number, 1, 1)
+        return value
+
+
+class Queue(Gtk.Box):
+    """The jobs that wait or run; `cancel` is called with the id of one."""
+
+    def __init__(self, cancel: Callable[[str], None]) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._cancel = cancel
+        self._rows: dict[str, JobRow] = {}
+        self._head = Gtk.Label(xalign=0.0)
+        self._head.set_text(_("No picture waits or is being made"))
+        self.pack_start(self._head, False, False, 0)
+
+    def show_all_of(self, jobs: tuple[JobInfo, ...]) -> None:
+        for gone in self._rows.keys() - {job.job for job in jobs}:
+            self._rows.pop(gone).destroy()
+        for job in jobs:
+            self._row(job).show_job(job)
+        self._head.set_text(
+            _("Pictures that wait or are being made: {number}").format(number=len(jobs))
+            if jobs
+            else _("No picture waits or is being made")
+        )
+
+    def _row(self, job: JobInfo) -> JobRow:
+        if job.job not in self._rows:
+            row = self._rows[job.job] = JobRow(job, self._cancel)
+            self.pack_start(row, False, False, 0)
+            row.show_all()
+        return self._rows[job.job]
+
+
+class JobRow(Gtk.Box):
+    def __init__(self, job: JobInfo, cancel: Callable[[str], None]) -> None:
+        super().__init__(spacing=12)
+        title = Gtk.Label(label=job.title, xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
+        title.set_tooltip_text(job.title)
+        self._line = Gtk.Label(xalign=0.0)
+        self._bar = named(Gtk.ProgressBar(), _("Progress"))
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=3)
+        for widget in (title, self._bar, self._line):
+            column.pack_start(widget, False, False, 0)
+        self._button = icon_button("process-stop", _("Give up this picture"), lambda: cancel(job.job))
+        self._button.set_valign(Gtk.Align.CENTER)
+        self.pack_start(column, True, True, 0)
+        self.pack_start(self._button, False, False, 0)
+
+    def show_job(self, job: JobInfo) -> None:
+        self._line.set_text(report.job_line(job))
+        self._bar.set_fraction(min(1.0, job.step / job.steps) if job.steps else 0.0)
+        self._button.set_sensitive(job.state != "cancelling")
+
+
+class ByHand(Gtk.Box):
+    """Where no daemon can be started from here: why, and the line to run in a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
+        reason, command = _by_hand()
+        self.is_start_possible = not reason
+        text = _("GIMP cannot start the daemon here: {reason}. Run this in a terminal:").format(reason=reason)
+        why = Gtk.Label(label=text, xalign=0.0, wrap=True, max_width_chars=60, visible=True)
+        line = named(Gtk.Entry(text=command, editable=False, hexpand=True), _("The line that starts the daemon"))
+        copy = text_button(_("C_opy"), lambda: _copy(command))
+        row = Gtk.Box(spacing=6)
+        row.pack_start(line, True, True, 0)
+        row.pack_start(copy, False, False, 0)
+        row.show_all()
+        for widget in (why, row):
+            self.pack_start(widget, False, False, 0)
+
+
+def _by_hand() -> tuple[str, str]:
+    """Why no daemon can be started from here, and the line for a terminal."""
+    try:
+        installation = Installation.read()
+    except UsageError as exc:
+        return str(exc), "kandinsky-blend start"
+    return why_no_start(installation), installation.start_line
+
+
+def _copy(text: str) -> None:
+    clipboard = Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD)
+    clipboard.set_text(text, -1)
+    clipboard.store()
