@@ -33,12 +33,10 @@ def ask(client: Client) -> Report:
     return Report(client.ping(), client.models(), jobs)
 
 
-def state(report: Report | None) -> str:
-    if report is None:
-        return _("No daemon runs. The next picture starts one, or you do here.")
-    if report.pong.stopping:
+def state(pong: Pong) -> str:
+    if pong.stopping:
         return _("Stops when the step that it computes is done")
-    return _("Runs since {time}").format(time=duration(report.pong.uptime))
+    return _("Running for {time}").format(time=duration(pong.uptime))
 
 
 def computes(pong: Pong) -> str:

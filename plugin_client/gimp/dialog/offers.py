@@ -31,8 +31,8 @@ class OfferBar(Gtk.InfoBar):
         super().__init__(no_show_all=True, message_type=Gtk.MessageType.INFO, show_close_button=True)
         self._line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=50, visible=True)
         self.get_content_area().add(self._line)
-        self._open = self.add_button(_("Op_en"), _OPEN)
-        self._discard = self.add_button(_("Discar_d"), _DISCARD)
+        self._open = self.add_button(_("Open"), _OPEN)
+        self._discard = self.add_button(_("Discard"), _DISCARD)
         self._lost: list[Held] = []
         self._offered: list[Found] = []  # what the buttons act on
         self._daemon = Background(connect_to_running)

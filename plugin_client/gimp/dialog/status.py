@@ -9,7 +9,7 @@ from gi.repository import Gdk, GimpUi, GLib, Gtk, Pango
 from plugin_client.gimp import report
 from plugin_client.gimp.connection import Installation, connect_to_running, start_daemon, why_no_start
 from plugin_client.gimp.dialog.background import Background
-from plugin_client.gimp.dialog.widgets import icon_button, named, text_button
+from plugin_client.gimp.dialog.widgets import named, text_button
 from plugin_client.gimp.report import Report
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, UsageError
@@ -17,6 +17,8 @@ from plugin_client.wire.messages import JobInfo
 
 PERIOD = 1000  # ms from an answer to the next question
 WIDTH = 480  # px
+
+_START, _STOP = 1, 2
 
 
 class StatusWindow:
@@ -26,9 +28,7 @@ class StatusWindow:
         self._facts = Facts()
         self._queue = Queue(self._cancel)
         self._by_hand = ByHand()
-        self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
-        self._start = text_button(_("S_tart"), self._start_daemon)
-        self._stop = text_button(_("Sto_p"), self._stop_daemon)
+        self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60, no_show_all=True)
         self._is_busy = False
         self._dialog = self._window()
 
@@ -37,7 +37,9 @@ class StatusWindow:
         self._look()
         self._dialog.show_all()
         self._enable()
-        self._dialog.run()
+        actions = {_START: self._start_daemon, _STOP: self._stop_daemon}
+        while action := actions.get(self._dialog.run()):
+            action()
         self._daemon.close()
         self._dialog.destroy()
 
@@ -49,11 +51,8 @@ class StatusWindow:
         area.set_border_width(12)
         for widget in (self._facts, self._queue, self._by_hand, self._line):
             area.pack_start(widget, False, False, 0)
-        buttons = Gtk.ButtonBox(spacing=6, layout_style=Gtk.ButtonBoxStyle.START)
-        for button in (self._start, self._stop):
-            buttons.add(button)
-        area.pack_end(buttons, False, False, 0)
-        dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
+        for label, response in ((_("S_tart"), _START), (_("Sto_p"), _STOP), (_("_Close"), Gtk.ResponseType.CLOSE)):
+            dialog.add_button(label, response)
         return dialog
 
     def _look(self) -> bool:
@@ -62,33 +61,35 @@ class StatusWindow:
 
     def _show(self, found: Report | KandinskyError) -> None:
         self._report = None if isinstance(found, KandinskyError) else found
-        self._facts.show_all_of(self._report)
+        self._facts.show_all_of(self._report, self._by_hand.if_none_runs)
         self._queue.show_all_of(self._report.jobs if self._report else ())
         if isinstance(found, KandinskyError) and not isinstance(found, DaemonNotRunning):
-            self._line.set_text(str(found))
+            self._say(str(found))
         self._enable()
         GLib.timeout_add(PERIOD, self._look)
 
     def _enable(self) -> None:
-        self._start.set_sensitive(self._report is None and not self._is_busy and self._by_hand.is_start_possible)
-        self._stop.set_sensitive(self._report is not None and not self._report.pong.stopping)
+        may_start = self._report is None and self._by_hand.is_start_possible and not self._is_busy
+        may_stop = self._report is not None and not self._report.pong.stopping
+        self._dialog.set_response_sensitive(_START, may_start)
+        self._dialog.set_response_sensitive(_STOP, may_stop)
         self._by_hand.set_visible(self._report is None and not self._by_hand.is_start_possible)
 
     def _start_daemon(self) -> None:
         self._is_busy = True
-        self._line.set_text(_("Starting the daemon: this may take a while ..."))
+        self._say(_("Starting the daemon: this may take a while ..."))
         self._enable()
         self._daemon.do(start_daemon, self._started)
 
     def _started(self, end: KandinskyError | None) -> None:
         self._is_busy = False
-        self._line.set_text(str(end) if isinstance(end, KandinskyError) else "")
+        self._say(str(end) if isinstance(end, KandinskyError) else "")
         self._enable()
 
     def _stop_daemon(self) -> None:
         if self._report is None or (self._report.jobs and not self._confirm(len(self._report.jobs))):
             return
-        self._line.set_text("")
+        self._say("")
         self._daemon.ask(lambda client: client.shutdown(), self._told)
 
     def _confirm(self, count: int) -> bool:
@@ -98,7 +99,7 @@ class StatusWindow:
             message_type=Gtk.MessageType.QUESTION,
             text=_("Pictures that wait or are being made, and would be given up: {number}").format(number=count),
         )
-        question.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+        question.add_button(_("_Keep It Running"), Gtk.ResponseType.CANCEL)
         question.add_button(_("_Stop the Daemon"), Gtk.ResponseType.OK)
         answer = question.run()
         question.destroy()
@@ -107,10 +108,14 @@ class StatusWindow:
     def _cancel(self, job: str) -> None:
         self._daemon.ask(lambda client: client.job(job).cancel(), self._told)
 
+    def _say(self, line: str) -> None:
+        self._line.set_text(line)
+        self._line.set_visible(bool(line))
+
     def _told(self, end: object) -> None:
         """Only what went wrong: the rest is to be seen at the next look."""
         if isinstance(end, KandinskyError):
-            self._line.set_text(str(end))
+            self._say(str(end))
 
 
 class Facts(Gtk.Grid):
@@ -122,10 +127,10 @@ class Facts(Gtk.Grid):
         self._values = [self._row(number, name) for number, name in enumerate(names)]
         self._values[0].set_text(_("Looking for it ..."))
 
-    def show_all_of(self, found: Report | None) -> None:
+    def show_all_of(self, found: Report | None, if_none_runs: str) -> None:
         pong = found.pong if found else None
         texts = [
-            report.state(found),
+            report.state(pong) if pong else if_none_runs,
             pong.version if pong else "",
             report.computes(pong) if pong else "",
             report.memory(pong) if pong else "",
@@ -186,7 +191,7 @@ class JobRow(Gtk.Box):
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=3)
         for widget in (title, self._bar, self._line):
             column.pack_start(widget, False, False, 0)
-        self._button = icon_button("process-stop", _("Give up this picture"), lambda: cancel(job.job))
+        self._button = named(text_button(_("Give Up"), lambda: cancel(job.job)), _("Give up this picture"))
         self._button.set_valign(Gtk.Align.CENTER)
         self.pack_start(column, True, True, 0)
         self.pack_start(self._button, False, False, 0)
@@ -204,6 +209,7 @@ class ByHand(Gtk.Box):
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
         reason, command = _by_hand()
         self.is_start_possible = not reason
+        self.if_none_runs = _("None runs") if reason else _("None runs; the next picture starts one")
         text = _("GIMP cannot start the daemon here: {reason}. Run this in a terminal:").format(reason=reason)
         why = Gtk.Label(label=text, xalign=0.0, wrap=True, max_width_chars=60, visible=True)
         line = named(Gtk.Entry(text=command, editable=False, hexpand=True), _("The line that starts the daemon"))

@@ -59,9 +59,10 @@ def one(name, role=None, application="kandinsky"):
     return wait_for(f"{name} ({role})", lambda: find(name, role, application))[0]
 
 
-def press(name):
-    wait_for(f"{name} to be pressed", lambda: one(name, ROLE.PUSH_BUTTON).get_state_set().contains(SENSITIVE))
-    one(name, ROLE.PUSH_BUTTON).do_action(0)
+def press(name, application="kandinsky"):
+    button = ROLE.PUSH_BUTTON, application
+    wait_for(f"{name} to be pressed", lambda: one(name, *button).get_state_set().contains(SENSITIVE))
+    one(name, *button).do_action(0)
 
 
 def entry(name):
