@@ -122,6 +122,7 @@ class Editor:
             "/proc",
             "--die-with-parent",
             "--unshare-pid",
+            "--unshare-net",  # also has a display of its own: X servers find each other by names that a network shares
         ]
         for folder in ("/run", "/tmp"):
             words += ["--tmpfs", folder]
