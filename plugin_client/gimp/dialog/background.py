@@ -49,6 +49,10 @@ class Background:
 
         self._tasks.put(task)
 
+    def leave(self) -> None:
+        """Have a new connection made for the next question: the old one does not notice at once that a daemon ends."""
+        self._tasks.put(self._leave)
+
     def close(self) -> None:
         """Tell nothing more."""
         self._is_open = False

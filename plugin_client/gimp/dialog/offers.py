@@ -142,9 +142,9 @@ def _offer(ready: Sequence[Found]) -> str:
 def _waiting(found: Sequence[Found]) -> str:
     if not found or found[0].info is None:
         return ""
-    return _("A picture from an earlier session is still being made: {title}. {progress}").format(
-        title=found[0].held.claim.title, progress=job_line(found[0].info)
-    )
+    first = found[0].held.claim.title
+    line = _("A picture from an earlier session is still being made: {title}").format(title=first)
+    return f"{line}\n{job_line(found[0].info)}"
 
 
 def _gone(hopeless: Sequence[Found]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gi.repository import Gdk, GimpUi, GLib, Gtk, Pango
 
+from plugin_client.client import Client
 from plugin_client.gimp import report
 from plugin_client.gimp.connection import Installation, connect_to_running, start_daemon, why_no_start
 from plugin_client.gimp.dialog.background import Background
@@ -16,6 +17,7 @@ from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, UsageErr
 from plugin_client.wire.messages import JobInfo
 
 PERIOD = 1000  # ms from an answer to the next question
+ANSWER_SECONDS = 3.0  # for a daemon that was killed to count as gone
 WIDTH = 480  # px
 
 _START, _STOP = 1, 2
@@ -23,7 +25,7 @@ _START, _STOP = 1, 2
 
 class StatusWindow:
     def __init__(self) -> None:
-        self._daemon = Background(connect_to_running)
+        self._daemon = Background(_connect)
         self._report: Report | None = None
         self._facts = Facts()
         self._queue = Queue(self._cancel)
@@ -61,10 +63,11 @@ class StatusWindow:
 
     def _show(self, found: Report | KandinskyError) -> None:
         self._report = None if isinstance(found, KandinskyError) else found
-        self._facts.show_all_of(self._report, self._by_hand.if_none_runs)
+        why_none = self._by_hand.if_none_runs if isinstance(found, DaemonNotRunning) else str(found)
+        self._facts.show_all_of(self._report, why_none)
         self._queue.show_all_of(self._report.jobs if self._report else ())
-        if isinstance(found, KandinskyError) and not isinstance(found, DaemonNotRunning):
-            self._say(str(found))
+        if self._report and self._report.pong.stopping:
+            self._daemon.leave()
         self._enable()
         GLib.timeout_add(PERIOD, self._look)
 
@@ -91,13 +94,15 @@ class StatusWindow:
             return
         self._say("")
         self._daemon.ask(lambda client: client.shutdown(), self._told)
+        self._daemon.leave()
 
     def _confirm(self, count: int) -> bool:
         question = Gtk.MessageDialog(
             transient_for=self._dialog,
             modal=True,
             message_type=Gtk.MessageType.QUESTION,
-            text=_("Pictures that wait or are being made, and would be given up: {number}").format(number=count),
+            text=_("Stop the daemon?"),
+            secondary_text=_("Pictures that it has yet to finish, and would give up: {number}").format(number=count),
         )
         question.add_button(_("_Keep It Running"), Gtk.ResponseType.CANCEL)
         question.add_button(_("_Stop the Daemon"), Gtk.ResponseType.OK)
@@ -127,10 +132,10 @@ class Facts(Gtk.Grid):
         self._values = [self._row(number, name) for number, name in enumerate(names)]
         self._values[0].set_text(_("Looking for it ..."))
 
-    def show_all_of(self, found: Report | None, if_none_runs: str) -> None:
+    def show_all_of(self, found: Report | None, why_none: str) -> None:
         pong = found.pong if found else None
         texts = [
-            report.state(pong) if pong else if_none_runs,
+            report.state(pong) if pong else why_none,
             pong.version if pong else "",
             report.computes(pong) if pong else "",
             report.memory(pong) if pong else "",
@@ -220,6 +225,12 @@ class ByHand(Gtk.Box):
         row.show_all()
         for widget in (why, row):
             self.pack_start(widget, False, False, 0)
+
+
+def _connect() -> Client:
+    client = connect_to_running()
+    client.timeout = ANSWER_SECONDS
+    return client
 
 
 def _by_hand() -> tuple[str, str]:

@@ -142,7 +142,7 @@ def test_a_job_that_still_runs_is_shown_and_can_be_discarded():
     begin_a_blend(1000)
     kill_the_plug_in()
     open_entry("Blend Layers and Prompts")
-    wait_for("the offer", lambda: says(f"A picture from an earlier session is still being made: {TITLE}. Denoising"))
+    wait_for("the offer", lambda: says(f"A picture from an earlier session is still being made: {TITLE}\nDenoising"))
     check(is_shown("Open"), False)
     shot("still-running")
     press("Discard")
@@ -188,7 +188,7 @@ def test_stop_asks_when_a_picture_is_being_made_and_stops():
     wait_for("the job", lambda: says("Pictures that wait or are being made: 1"))
     (stop,) = [button for button in find("Stop", ROLE.PUSH_BUTTON, "kandinsky") if is_in(button, STATUS)]
     stop.do_action(0)
-    wait_for("the question", lambda: says("Pictures that wait or are being made, and would be given up: 1"))
+    wait_for("the question", lambda: says("Pictures that it has yet to finish, and would give up: 1"))
     shot("stop-asks")
     press("Stop the Daemon")
     wait_for("its end", lambda: says("None runs"))

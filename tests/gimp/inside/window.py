@@ -1,5 +1,6 @@
 """Runs inside the root, beside a GIMP with a window: drives it by accessible names, as a screen reader would."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -23,8 +24,9 @@ def wait_for(what, look):
     """The first thing that `look` finds."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if found := look():
-            return found
+        with contextlib.suppress(gi.repository.GLib.Error):  # what was looked at has gone meanwhile
+            if found := look():
+                return found
         time.sleep(0.05)
     raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
 
