@@ -151,7 +151,7 @@ def test_a_job_that_still_runs_is_shown_and_can_be_discarded():
 
 
 def test_gimps_own_cancel_kills_the_plug_in_and_the_picture_is_offered():
-    set_up_a_blend(20)
+    set_up_a_blend(30)
     press("Generate")
     wait_for("the picture", lambda: says("Done in"))
     close_the_dialog()
