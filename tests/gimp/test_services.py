@@ -13,7 +13,7 @@ import pytest
 
 from plugin_client.client import Client
 from tests.gimp.conftest import BROKEN, ZMQ_IN_ROOT
-from tests.gimp.editor import PROJECT, Editor, case_names
+from tests.gimp.editor import PROJECT, START_LIMIT, Editor, case_names
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -27,15 +27,19 @@ def reports(editor: Editor) -> dict[str, str]:
 def kill_gimp_within_a_blend(editor: Editor) -> None:
     script = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from tests.gimp.inside.killed import run; run()"
     words = [editor.console, "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit"]
-    gimp = subprocess.Popen([*editor.sandbox({}), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with Client() as client:
-        deadline = time.monotonic() + 60
-        while not client.ping().running:
-            assert time.monotonic() < deadline, "the blend did not begin"
-            assert gimp.poll() is None, "GIMP ended by itself"
-            time.sleep(0.01)
-    gimp.kill()
-    gimp.wait()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with Client() as client, subprocess.Popen([*editor.sandbox({}), *words], **quiet) as gimp:
+        try:
+            wait_for_a_job(client)
+        finally:
+            gimp.kill()
+
+
+def wait_for_a_job(client: Client) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while not client.ping().running:
+        assert time.monotonic() < deadline, "the blend did not begin"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", case_names("service_cases.py"))
