@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gi.repository import Gimp
 
@@ -11,10 +11,10 @@ from plugin_client.client import BlendResult, with_model_here
 from plugin_client.gimp import ingredients
 from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of
 from plugin_client.gimp.connection import connect
-from plugin_client.gimp.insert import insert, recipe_of
+from plugin_client.gimp.insert import Place, recipe_of
 from plugin_client.gimp.pixels import target
 from plugin_client.gimp.placing import NEW_IMAGE
-from plugin_client.gimp.running import items_of, place_of, wait_for_result
+from plugin_client.gimp.running import items_of, make_layer, place_of
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Progress, TextItem
@@ -34,15 +34,14 @@ def blend_layers_and_prompts(call: Call) -> Gimp.Layer:
     image = image_of(call)
     place = place_of(image, conversion_of(call.values))
     items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
-    blend = blend_of(items, call.values, target(image))
-    return insert(_make(blend), place)
+    return _make(blend_of(items, call.values, target(image)), place)
 
 
 def text_to_image(call: Call) -> Gimp.Layer:
     prompt = str(call.values[PROMPT.name])
     if not prompt.strip():
         raise UsageError(_("prompt is empty: say what the picture is of"))
-    return insert(_make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE)), None)
+    return _make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE), None)
 
 
 def variations(call: Call) -> Gimp.Layer:
@@ -50,25 +49,29 @@ def variations(call: Call) -> Gimp.Layer:
     place = place_of(image, conversion_of(call.values))
     layer = one_layer(call)
     items = items_of(image, [ingredients.LayerIngredient(layer.get_tattoo(), 1.0)])
-    return insert(_make(blend_of(items, call.values, target(image))), place)
+    return _make(blend_of(items, call.values, target(image)), place)
 
 
 def again(call: Call) -> Gimp.Layer:
     image = image_of(call)
     place = place_of(image, conversion_of(call.values))
     recipe = recipe_of(one_layer(call))
-    result = _make(blend_from_recipe(recipe))
-    recipes = [with_provenance(made, recipe) for made in result.recipes]
-    return insert(BlendResult(result.pictures, recipes, result.warnings), place)
+
+    def with_its_past(result: BlendResult) -> BlendResult:
+        return replace(result, recipes=[with_provenance(made, recipe) for made in result.recipes])
+
+    return _make(blend_from_recipe(recipe), place, with_its_past)
 
 
-def _make(blend: Blend) -> BlendResult:
+def _make(
+    blend: Blend, place: Place | None, finish: Callable[[BlendResult], BlendResult] = lambda result: result
+) -> Gimp.Layer:
     Gimp.progress_init("Kandinsky")
     with connect() as client:
-        return wait_for_result(client, with_model_here(blend, client), _show)
+        return make_layer(client, with_model_here(blend, client), place, show_progress, finish)
 
 
-def _show(progress: Progress) -> None:
+def show_progress(progress: Progress) -> None:
     if progress.steps:
         Gimp.progress_update(progress.step / progress.steps)
 

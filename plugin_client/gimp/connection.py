@@ -7,12 +7,14 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from plugin_client.bridge_transport import BridgeTransport
 from plugin_client.client import Client
 from plugin_client.gimp.translation import _
+from plugin_client.wire.endpoint import parse_endpoint, read_connection
 from plugin_client.wire.errors import DaemonNotRunning, UsageError
 
 INSTALLATION_FILE = "installation.json"  # beside the plug-in; `python3 install gimp` writes it
@@ -20,6 +22,12 @@ START_SECONDS = 90.0
 
 # Of GIMP's own libraries and modules, which are not those of another Python.
 _FOREIGN = ("LD_", "DYLD_", "PYTHON", "GI_", "GIO_", "GTK_", "GDK_", "GEGL_", "BABL_")
+
+# A program that a Snap has started inherits its variables: hence the name.
+_SANDBOXES: dict[str, Callable[[], bool]] = {
+    "Flatpak": Path("/.flatpak-info").exists,
+    "Snap": lambda: os.environ.get("SNAP_NAME") == "gimp",
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,11 @@ class Installation:
         """The command that starts a daemon and waits for its first answer."""
         return [str(Path(self.python).with_name("kandinsky-blend")), "start"]
 
+    @property
+    def start_line(self) -> str:
+        """The same, to be copied into a terminal."""
+        return shlex.join(self.start)
+
 
 def connect() -> Client:
     """A client of this user's daemon, which is started where none runs.
@@ -63,7 +76,7 @@ def connect() -> Client:
     try:
         return connect_to_running()
     except DaemonNotRunning:
-        _start(Installation.read())
+        start_daemon()
     return connect_to_running()
 
 
@@ -78,6 +91,7 @@ def connect_to_running() -> Client:
 
 def connect_through_bridge() -> Client:
     """The same from a Python without pyzmq."""
+    read_connection(parse_endpoint(None))  # tells at once that there is none, without a child process
     return Client(transport=BridgeTransport(Installation.read().bridge, clean_environment()))
 
 
@@ -95,7 +109,27 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
 
 
-def _start(installation: Installation) -> None:
+def why_no_start(installation: Installation) -> str:
+    """Why no daemon can be started from here; "" where it can be."""
+    for sandbox, is_here in _SANDBOXES.items():
+        if is_here():
+            return _("a GIMP in a {sandbox} starts no programs outside of it").format(sandbox=sandbox)
+    if not os.access(installation.start[0], os.X_OK):
+        return _("the program {program} is not there").format(program=installation.start[0])
+    return ""
+
+
+def start_daemon() -> None:
+    """Start this user's daemon, and wait for its first answer.
+
+    Raises:
+        DaemonNotRunning: it cannot be started from here, and the text has the line that does; or it has not started,
+            and the text has its last words.
+        UsageError: as of Installation.read.
+    """
+    installation = Installation.read()
+    if reason := why_no_start(installation):
+        raise _not_startable(installation, reason)
     try:
         subprocess.run(
             installation.start,
@@ -108,14 +142,18 @@ def _start(installation: Installation) -> None:
         )
     except subprocess.CalledProcessError as exc:
         raise DaemonNotRunning(
-            _last_line(exc.stderr) or _("{command} failed").format(command=shlex.join(installation.start))
+            _last_line(exc.stderr) or _("{command} failed").format(command=installation.start_line)
         ) from exc
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise DaemonNotRunning(
-            _("no daemon runs, and GIMP cannot start one here ({reason}): run this in a terminal: {command}").format(
-                reason=exc, command=shlex.join(installation.start)
-            )
-        ) from exc
+        raise _not_startable(installation, str(exc)) from exc
+
+
+def _not_startable(installation: Installation, reason: str) -> DaemonNotRunning:
+    return DaemonNotRunning(
+        _("no daemon runs, and GIMP cannot start one here ({reason}): run this in a terminal: {command}").format(
+            reason=reason, command=installation.start_line
+        )
+    )
 
 
 def _last_line(text: str) -> str:

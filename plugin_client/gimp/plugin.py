@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin_client.gimp import procedures
+from plugin_client.gimp import procedures, services
 from plugin_client.gimp.arguments import Argument, Value
 from plugin_client.gimp.commands import Call
 from plugin_client.gimp.procedures import BLEND, Definition
+from plugin_client.gimp.services import Service
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
 
@@ -19,12 +20,14 @@ Status = Gimp.PDBStatusType
 
 class KandinskyBlend(Gimp.PlugIn):
     def do_query_procedures(self) -> list[str]:
-        return list(procedures.PROCEDURES)
+        return [*procedures.PROCEDURES, *services.SERVICES]
 
     def do_set_i18n(self, name: str) -> bool:
         return False  # translation.py does it
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
+        if name in services.SERVICES:
+            return services.create(self, name, serve)
         return procedures.create(self, name, run)
 
 
@@ -38,12 +41,36 @@ def run(
 ) -> Gimp.ValueArray:
     """Run a procedure, and tell GIMP how it ended."""
     Gegl.init(None)
-    values = {argument.name: _value(config, argument) for argument in definition.arguments}
-    try:
-        call = Call(image, drawables, values)
+    call = Call(image, drawables, _values(config, definition.arguments))
+
+    def act() -> Gimp.ValueArray:
         if run_mode == Gimp.RunMode.INTERACTIVE:
             return _closed(procedure, _show_dialog(procedure, call, config))
-        return _success(definition.run(call))
+        return _success(GObject.Value(Gimp.Layer, definition.run(call)))
+
+    return _told(procedure, act)
+
+
+def serve(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, service: Service) -> Gimp.ValueArray:
+    """The same for a procedure that makes no picture."""
+    Gegl.init(None)
+    values = _values(config, service.arguments)
+
+    def act() -> Gimp.ValueArray:
+        if config.get_property("run-mode") == Gimp.RunMode.INTERACTIVE:
+            from plugin_client.gimp.dialog.services import SHOWN  # Gtk: see _show_dialog
+
+            SHOWN[procedure.get_name()](values)
+            return procedure.new_return_values(Status.SUCCESS, None)
+        return _success(*services.values_of(service, service.run(values)))
+
+    return _told(procedure, act)
+
+
+def _told(procedure: Gimp.Procedure, act: Callable[[], Gimp.ValueArray]) -> Gimp.ValueArray:
+    """What `act` returns, or what GIMP is to say of its error."""
+    try:
+        return act()
     except JobCancelled:
         return procedure.new_return_values(Status.CANCEL, None)
     except UsageError as exc:
@@ -78,7 +105,11 @@ def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None) -> Gimp.ValueAr
     """How a dialog ended: its values are remembered when something was made."""
     if layer is None or not layer.is_valid():
         return procedure.new_return_values(Status.CANCEL, None)
-    return _success(layer)
+    return _success(GObject.Value(Gimp.Layer, layer))
+
+
+def _values(config: Gimp.ProcedureConfig, arguments: Iterable[Argument]) -> dict[str, Value]:
+    return {argument.name: _value(config, argument) for argument in arguments}
 
 
 def _value(config: Gimp.ProcedureConfig, argument: Argument) -> Value:
@@ -86,8 +117,8 @@ def _value(config: Gimp.ProcedureConfig, argument: Argument) -> Value:
     return argument.default if value is None else value  # GIMP makes None of ""
 
 
-def _success(layer: Gimp.Layer) -> Gimp.ValueArray:
-    return Gimp.ValueArray.new_from_values([GObject.Value(Status, Status.SUCCESS), GObject.Value(Gimp.Layer, layer)])
+def _success(*values: GObject.Value) -> Gimp.ValueArray:
+    return Gimp.ValueArray.new_from_values([GObject.Value(Status, Status.SUCCESS), *values])
 
 
 def _failure(procedure: Gimp.Procedure, status: Gimp.PDBStatusType, message: str) -> Gimp.ValueArray:

@@ -15,8 +15,8 @@ from plugin_client.gimp.translation import _
 BLEND = "kandinsky-blend"
 MENU = "<Image>/Filters/Kandinsky"
 
-_WHOLE = (-(2**31), 2**31 - 1)
-_REAL = (-1e300, 1e300)
+WHOLE = (-(2**31), 2**31 - 1)
+REAL = (-1e300, 1e300)
 _WITH_IMAGE = (
     Gimp.ProcedureSensitivityMask.DRAWABLE
     | Gimp.ProcedureSensitivityMask.DRAWABLES
@@ -84,21 +84,21 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
     procedure.set_documentation(definition.blurb, definition.help, name)
     procedure.set_attribution("Kandinsky Blend", "Apache-2.0", "2026")
     for argument in definition.arguments:
-        _add(procedure, argument)
+        add_argument(procedure, argument)
     procedure.add_layer_return_value(
         "layer", _("Layer"), _("The new layer, or the group of them"), False, GObject.ParamFlags.READWRITE
     )
     return procedure
 
 
-def _add(procedure: Gimp.Procedure, argument: Argument) -> None:
+def add_argument(procedure: Gimp.Procedure, argument: Argument) -> None:
     name, label, flags = argument.name, argument.label, GObject.ParamFlags.READWRITE
     match argument.default:
         case bool() as default:
             procedure.add_boolean_argument(name, label, argument.help, default, flags)
         case int() as default:
-            procedure.add_int_argument(name, label, argument.help, *_WHOLE, default, flags)
+            procedure.add_int_argument(name, label, argument.help, *WHOLE, default, flags)
         case float() as default:
-            procedure.add_double_argument(name, label, argument.help, *_REAL, default, flags)
+            procedure.add_double_argument(name, label, argument.help, *REAL, default, flags)
         case str() as default:
             procedure.add_string_argument(name, label, argument.help, default, flags)

@@ -8,8 +8,10 @@ from gi.repository import Gimp
 
 from plugin_client.client import BlendResult, Client
 from plugin_client.gimp.arguments import Conversion
+from plugin_client.gimp.claims import kept
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
-from plugin_client.gimp.insert import Place
+from plugin_client.gimp.insert import Place, insert
+from plugin_client.gimp.lost import claim_of
 from plugin_client.gimp.pixels import layer_of, read_layer, target
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
@@ -47,14 +49,25 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
     return Place(image, target(image), selected=not Gimp.Selection.is_empty(image))
 
 
-def wait_for_result(client: Client, blend: Blend, show: Callable[[Progress], None]) -> BlendResult:
-    """Have the blend made; the daemon may then forget it. Errors as of Job.result."""
-    job = client.submit_blend(blend)
-    for progress in job.watch():
-        show(progress)
-    result = job.result()
-    job.release()
-    return result
+def make_layer(
+    client: Client,
+    blend: Blend,
+    place: Place | None,
+    show: Callable[[Progress], None],
+    finish: Callable[[BlendResult], BlendResult],
+) -> Gimp.Layer:
+    """Have the blend made and the result, as `finish` leaves it, inserted; the daemon may then forget it.
+
+    Errors as of Job.result.
+    """
+    claim = claim_of(blend, place)
+    with kept(claim):
+        job = client.submit_blend(blend, claim.job)
+        for progress in job.watch():
+            show(progress)
+        layer = insert(finish(job.result()), place)
+    job.discard()
+    return layer
 
 
 def _item(image: Gimp.Image | None, ingredient: Ingredient) -> Item:

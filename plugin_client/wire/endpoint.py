@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from plugin_client.wire.errors import DaemonNotRunning, EndpointError, VersionError
+from plugin_client.wire.locking import lock
 from plugin_client.wire.messages import PROTOCOL_VERSION
 
 HOME_VARIABLE = "KANDINSKY_BLEND_HOME"
@@ -152,13 +153,14 @@ def write_connection(address: str, endpoint: Endpoint) -> Path:
     path = connection_file(address)
     contents = json.dumps({"protocol": PROTOCOL_VERSION, **asdict(endpoint)}, indent=2) + "\n"
     try:
-        _write_privately(path, contents)
+        write_privately(path, contents)
     except OSError as exc:
         raise EndpointError(f"the connection file {path} cannot be written: {exc.strerror}") from exc
     return path
 
 
-def _write_privately(path: Path, text: str) -> None:
+def write_privately(path: Path, text: str) -> None:
+    """Write a file at once or not at all, for this user alone. Raises: OSError."""
     descriptor, name = tempfile.mkstemp(dir=path.parent)  # of mode 0600
     draft = Path(name)
     try:
@@ -259,7 +261,7 @@ class Lock:
         except OSError as exc:
             raise EndpointError(f"the lock file {path} cannot be opened: {exc.strerror}") from exc
         try:
-            _lock(file)
+            lock(file)
         except OSError as exc:
             holder = _read_pid(file)
             file.close()
@@ -281,18 +283,3 @@ class Lock:
 def _read_pid(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read(20).decode("ascii", "replace") or "unknown"
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        file.seek(2**20)  # a locked byte cannot be read by others: keep it away from the process id
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        file.seek(0)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,8 @@ HELP = "run python3 install translate"
 # What is to be seen at once, so that no letter may be claimed twice.
 TOGETHER = (
     {"dialog/rows.py", "dialog/settings.py", "dialog/progress.py"},
-    {"procedures.py"},
+    {"dialog/status.py"},
+    {"procedures.py", "services.py"},
 )
 
 

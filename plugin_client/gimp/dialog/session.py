@@ -8,6 +8,9 @@ from collections.abc import Callable
 from gi.repository import GLib
 
 from plugin_client.client import BlendResult, Client, Job
+from plugin_client.gimp.claims import Held, keep
+from plugin_client.gimp.insert import Place
+from plugin_client.gimp.lost import claim_of
 from plugin_client.wire.errors import KandinskyError, TransportError
 from plugin_client.wire.messages import Blend, Progress
 
@@ -25,6 +28,7 @@ class Session:
         self._show = show
         self._client: Client | None = None
         self._job: Job | None = None
+        self._held: Held | None = None  # the claim of the job
 
     def _connected(self) -> Client:
         """The connection, made now where there is none."""
@@ -32,15 +36,17 @@ class Session:
             self._client = self._connect()
         return self._client
 
-    def start(self, blend: Blend, ended: Callable[[BlendResult | KandinskyError], None]) -> None:
-        """Have a blend made; `ended` is called later with the result, or why there is none.
+    def start(self, blend: Blend, place: Place | None, ended: Callable[[BlendResult | KandinskyError], None]) -> None:
+        """Have a blend made; `ended` is called later with the result, which belongs to `place`, or why there is none.
 
         Raises:
             KandinskyError: the daemon cannot be reached, or refuses.
         """
+        self._held = keep(claim_of(blend, place))
         try:
-            self._job = self._connected().submit_blend(blend)
-        except KandinskyError:
+            self._job = self._connected().submit_blend(blend, self._held.claim.job)
+        except KandinskyError as exc:
+            self._settle(exc)
             self.close()
             raise
         GLib.timeout_add(PERIOD, self._look, ended)
@@ -55,6 +61,7 @@ class Session:
         with contextlib.suppress(KandinskyError):  # a daemon that is gone has stopped it already
             self.stop()
         self._job = None
+        self._settle(None)
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -69,12 +76,19 @@ class Session:
             if not self._job.is_over:
                 return True
             end: BlendResult | KandinskyError = self._job.result()
-            self._job.release()
-            self._job = None
-        except TransportError as exc:
-            end = exc
-            self.close()  # the next job looks for a daemon anew
         except KandinskyError as exc:
-            end, self._job = exc, None
+            end = exc
+        job, held, self._job, self._held = self._job, self._held, None, None
+        if isinstance(end, TransportError):
+            self.close()  # the next job looks for a daemon anew
         ended(end)
+        if held is not None:
+            held.settle(end)
+        if not isinstance(end, TransportError):
+            job.discard()  # not before its picture is in its place
         return False
+
+    def _settle(self, end: object) -> None:
+        if self._held is not None:
+            self._held.settle(end)
+            self._held = None

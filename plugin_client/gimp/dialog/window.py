@@ -11,6 +11,7 @@ from plugin_client.client import BlendResult
 from plugin_client.gimp import ingredients
 from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS, Conversion, Value, blend_of
 from plugin_client.gimp.connection import connect, connect_to_running
+from plugin_client.gimp.dialog.offers import OfferBar
 from plugin_client.gimp.dialog.progress import ProgressPanel
 from plugin_client.gimp.dialog.rows import Rows
 from plugin_client.gimp.dialog.session import Session
@@ -38,6 +39,7 @@ class BlendDialog:
         self._last: Gimp.Layer | None = None
         self._panel = ProgressPanel(self._stop)
         self._session = Session(connect, self._panel.show_progress)
+        self._offers = OfferBar()
         self._rows = Rows(image, self._keep)
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("Blend Layers and Prompts"))
         self._dialog.set_ok_label(_("_Generate"))
@@ -51,6 +53,7 @@ class BlendDialog:
         while self._dialog.run():
             self._generate()
         self._session.close()
+        self._offers.close()
         self._dialog.destroy()
         return self._last
 
@@ -58,7 +61,7 @@ class BlendDialog:
         area = self._dialog.get_content_area()
         area.set_spacing(12)
         area.set_border_width(12)
-        for widget in (self._rows, Settings(self._config, self._area(), _models()), self._panel):
+        for widget in (self._offers, self._rows, Settings(self._config, self._area(), _models()), self._panel):
             area.pack_start(widget, False, False, 0)
         self._show_kept()
 
@@ -99,7 +102,7 @@ class BlendDialog:
         if not items:
             raise UsageError(_("there is nothing to blend: add a prompt or a layer"))
         blend = replace(blend_of(items, self._values(), self._area()), preview_every=PREVIEW_EVERY)
-        self._session.start(blend, lambda end: self._end(end, place))
+        self._session.start(blend, place, lambda end: self._end(end, place))
 
     def _values(self) -> dict[str, Value]:
         values = {argument.name: self._config.get_property(argument.name) for argument in SETTINGS}

@@ -1,5 +1,6 @@
 """Runs inside the root, beside a GIMP with a window: drives it by accessible names, as a screen reader would."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -23,8 +24,9 @@ def wait_for(what, look):
     """The first thing that `look` finds."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if found := look():
-            return found
+        with contextlib.suppress(gi.repository.GLib.Error):  # what was looked at has gone meanwhile
+            if found := look():
+                return found
         time.sleep(0.05)
     raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
 
@@ -59,9 +61,10 @@ def one(name, role=None, application="kandinsky"):
     return wait_for(f"{name} ({role})", lambda: find(name, role, application))[0]
 
 
-def press(name):
-    wait_for(f"{name} to be pressed", lambda: one(name, ROLE.PUSH_BUTTON).get_state_set().contains(SENSITIVE))
-    one(name, ROLE.PUSH_BUTTON).do_action(0)
+def press(name, application="kandinsky"):
+    button = ROLE.PUSH_BUTTON, application
+    wait_for(f"{name} to be pressed", lambda: one(name, *button).get_state_set().contains(SENSITIVE))
+    one(name, *button).do_action(0)
 
 
 def entry(name):
