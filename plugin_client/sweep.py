@@ -44,6 +44,8 @@ def frames_of(blend: Blend, to: Sequence[float], count: int) -> tuple[Blend, ...
         last = [_WEIGHT.check(weight, f"to[{n}]") for n, weight in enumerate(to)]
     except ProtocolError as exc:
         raise UsageError(str(exc)) from exc
+    if last == [item.weight for item in blend.items]:
+        raise UsageError("to has the weights that the items have already: a sweep needs at least one that moves")
     return tuple(_frame(blend, last, n, count) for n in range(count))
 
 

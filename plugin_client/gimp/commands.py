@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult, with_model_here
+from plugin_client.client import BlendResult, Client, Work, with_model_here
 from plugin_client.gimp import ingredients
-from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of
+from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of, frames_as_of, sweep_of
 from plugin_client.gimp.connection import connect
-from plugin_client.gimp.insert import insert, recipe_of
+from plugin_client.gimp.insert import Place, insert, insert_frames, recipe_of
 from plugin_client.gimp.pixels import target
 from plugin_client.gimp.placing import NEW_IMAGE
 from plugin_client.gimp.running import items_of, place_of, wait_for_result
 from plugin_client.gimp.translation import _
+from plugin_client.sweep import Sweep
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Progress, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
@@ -62,10 +63,28 @@ def again(call: Call) -> Gimp.Layer:
     return insert(BlendResult(result.pictures, recipes, result.warnings), place)
 
 
+def sweep(call: Call) -> Gimp.Layer:
+    image = image_of(call)
+    place = frames_place(image, call)
+    items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
+    frames = sweep_of(items, call.values, target(image))
+    return insert_frames(_wait(lambda client: Sweep(client, frames)), place)
+
+
+def frames_place(image: Gimp.Image, call: Call) -> Place | None:
+    """Where the frames of a sweep go. Frames that come as a new image lose no colours there."""
+    conversion = conversion_of(call.values)
+    return None if frames_as_of(call.values) == "new-image" else place_of(image, conversion)
+
+
 def _make(blend: Blend) -> BlendResult:
+    return _wait(lambda client: client.submit_blend(with_model_here(blend, client)))
+
+
+def _wait(submit: Callable[[Client], Work]) -> BlendResult:
     Gimp.progress_init("Kandinsky")
     with connect() as client:
-        return wait_for_result(client, with_model_here(blend, client), _show)
+        return wait_for_result(submit(client), _show)
 
 
 def _show(progress: Progress) -> None:

@@ -8,11 +8,22 @@ from dataclasses import dataclass
 from gi.repository import Gimp, GObject
 
 from plugin_client.gimp import commands
-from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, PROMPT, SETTINGS, Argument
+from plugin_client.gimp.arguments import (
+    CONVERSION,
+    FRAMES,
+    FRAMES_AS,
+    INGREDIENTS,
+    PROMPT,
+    SETTINGS,
+    SWEEP_SETTINGS,
+    TO,
+    Argument,
+)
 from plugin_client.gimp.commands import Call
 from plugin_client.gimp.translation import _
 
 BLEND = "kandinsky-blend"
+SWEEP_FRAMES = "kandinsky-blend-sweep"
 MENU = "<Image>/Filters/Kandinsky"
 
 _WHOLE = (-(2**31), 2**31 - 1)
@@ -63,6 +74,17 @@ PROCEDURES = {
         _ONE_DRAWABLE,
         commands.variations,
     ),
+    SWEEP_FRAMES: Definition(
+        _("_Sweep from Weights to Weights..."),
+        _("Pictures from one set of weights to another, as the frames of an animation"),
+        _(
+            "All frames have the same seed, so only what the weights change moves. Export frames that came as a new "
+            "image with File > Export As, as GIF or WebP."
+        ),
+        (INGREDIENTS, TO, FRAMES, *SWEEP_SETTINGS, FRAMES_AS, CONVERSION),
+        _WITH_IMAGE,
+        commands.sweep,
+    ),
     "kandinsky-blend-again": Definition(
         _("_Use These Settings Again..."),
         _("The picture of a layer that Kandinsky Blend made, once more"),
@@ -86,7 +108,11 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
     for argument in definition.arguments:
         _add(procedure, argument)
     procedure.add_layer_return_value(
-        "layer", _("Layer"), _("The new layer, or the group of them"), False, GObject.ParamFlags.READWRITE
+        "layer",
+        _("Layer"),
+        _("The new layer, or the group of them; of frames in a new image the last"),
+        False,
+        GObject.ParamFlags.READWRITE,
     )
     return procedure
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult, Client
+from plugin_client.client import BlendResult, Work
 from plugin_client.gimp.arguments import Conversion
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.insert import Place
@@ -14,7 +14,7 @@ from plugin_client.gimp.pixels import layer_of, read_layer, target
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.limits import MAX_NAME_CHARS
-from plugin_client.wire.messages import Blend, Item, Progress
+from plugin_client.wire.messages import Item, Progress
 
 _MODE_NAMES = {Gimp.ImageBaseType.GRAY: _("gray"), Gimp.ImageBaseType.INDEXED: _("indexed")}
 
@@ -47,13 +47,12 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
     return Place(image, target(image), selected=not Gimp.Selection.is_empty(image))
 
 
-def wait_for_result(client: Client, blend: Blend, show: Callable[[Progress], None]) -> BlendResult:
-    """Have the blend made; the daemon may then forget it. Errors as of Job.result."""
-    job = client.submit_blend(blend)
-    for progress in job.watch():
+def wait_for_result(work: Work, show: Callable[[Progress], None]) -> BlendResult:
+    """Wait for the end; the daemon may then forget it. Errors as of Job.result."""
+    for progress in work.watch():
         show(progress)
-    result = job.result()
-    job.release()
+    result = work.result()
+    work.release()
     return result
 
 

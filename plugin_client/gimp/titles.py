@@ -8,6 +8,7 @@ from plugin_client.gimp.translation import _
 from plugin_client.wire.messages import Progress, Stage
 
 MAX_NAME = 60  # characters of one item in a title
+FRAME_TIMING = "(100ms) (replace)"  # as GIMP's export of animations reads it: each frame by itself
 STAGES: dict[Stage, str] = {
     "queued": _("Queued"),
     "loading": _("Loading"),
@@ -20,13 +21,34 @@ STAGES: dict[Stage, str] = {
 
 def title(recipe: dict[str, Any]) -> str:
     """E.g. "Kandinsky: 0.3 a cat + 0.7 sky, seed 42"."""
-    items = " + ".join(f"{item['weight']:g} {_name(item)}" for item in recipe["items"])
-    return _("Kandinsky: {items}, seed {seed}").format(items=items, seed=recipe["seed"])
+    return _("Kandinsky: {items}, seed {seed}").format(items=_items(recipe), seed=recipe["seed"])
 
 
 def variation_title(recipe: dict[str, Any]) -> str:
     """The same, with the number of the variation, counted from 1."""
     return _("{title}, variation {number}").format(title=title(recipe), number=recipe["variation"] + 1)
+
+
+def frame_title(recipe: dict[str, Any], number: int, frames: int) -> str:
+    """E.g. "Frame 2 of 8 (100ms) (replace): 0.3 a cat + 0.7 sky, seed 42"; `number` counts from 1.
+
+    GIMP's export of animations takes the first such words in parentheses in the name of a layer, so they stand before
+    a prompt, which may hold some too.
+    """
+    return _("Frame {number} of {frames} {timing}: {items}, seed {seed}").format(
+        number=number, frames=frames, timing=FRAME_TIMING, items=_items(recipe), seed=recipe["seed"]
+    )
+
+
+def sweep_title(first: dict[str, Any], last: dict[str, Any]) -> str:
+    """E.g. "Kandinsky sweep: 1 a cat to 1 sky, seed 42"."""
+    return _("Kandinsky sweep: {first} to {last}, seed {seed}").format(
+        first=_items(first), last=_items(last), seed=first["seed"]
+    )
+
+
+def _items(recipe: dict[str, Any]) -> str:
+    return " + ".join(f"{item['weight']:g} {_name(item)}" for item in recipe["items"])
 
 
 def _name(item: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from plugin_client.client import Client, make_blend
 from plugin_client.sweep import Sweep, frames_of
 from plugin_client.wire.errors import JobCancelled, JobFailed, UsageError
 from plugin_client.wire.messages import Blend, Cancel, DaemonMessage, Failed, Progress, Release, Submit
-from tests.client.scripted_daemon import Script, result
+from tests.client.scripted_daemon import Script, ScriptedDaemon, result
 
 
 def blend(*weights: float, **settings: Any) -> Blend:
@@ -41,6 +41,7 @@ def test_nothing_but_the_weights_differs() -> None:
         (blend(1.0), (0.5,), 65, "frames is 65: must be a whole number from 2 to 64"),
         (blend(1.0, 2.0), (0.5,), 2, "to has 1 weights, and there are 2 items: give one for each"),
         (blend(1.0), (1001,), 2, "to[0] is 1001: must be a number from -1000 to 1000"),
+        (blend(1.0), (1,), 2, "to has the weights that the items have already: a sweep needs at least one that moves"),
         (blend(1.0), ("1",), 2, "to[0] is '1': must be a number from -1000 to 1000"),
         (blend(1.0, count=2), (0.5,), 2, "count is 2: a frame of a sweep is one picture, so it must be 1"),
         (
@@ -81,8 +82,6 @@ def script() -> Script:
 
 @pytest.fixture
 def client(script: Script) -> Iterable[Client]:
-    from tests.client.scripted_daemon import ScriptedDaemon
-
     with ScriptedDaemon(script), Client() as client:
         yield client
 
