@@ -45,7 +45,7 @@ def frames_of(blend: Blend, to: Sequence[float], count: int) -> tuple[Blend, ...
     except ProtocolError as exc:
         raise UsageError(str(exc)) from exc
     if last == [item.weight for item in blend.items]:
-        raise UsageError("to has the weights that the items have already: a sweep needs at least one that moves")
+        raise UsageError("the weights at the end (to) are those at the start: a sweep needs at least one that moves")
     return tuple(_frame(blend, last, n, count) for n in range(count))
 
 

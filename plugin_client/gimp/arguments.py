@@ -102,6 +102,7 @@ FRAMES_AS = Argument(
     ),
     "group",
 )
+SWEEP = Argument("sweep", _("Sweep"), _("Whether the dialog moves the weights"), False)
 SWEEP_SETTINGS = tuple(argument for argument in SETTINGS if argument.name != _COUNT)  # each frame is one picture
 
 

@@ -15,9 +15,11 @@ from plugin_client.gimp.arguments import (
     INGREDIENTS,
     PROMPT,
     SETTINGS,
+    SWEEP,
     SWEEP_SETTINGS,
     TO,
     Argument,
+    Value,
 )
 from plugin_client.gimp.commands import Call
 from plugin_client.gimp.translation import _
@@ -44,6 +46,7 @@ class Definition:
     arguments: tuple[Argument, ...]
     sensitivity: Gimp.ProcedureSensitivityMask
     run: Callable[[Call], Gimp.Layer]
+    dialog_only: tuple[Argument, ...] = ()  # what the dialog remembers and a script does not see
 
 
 PROCEDURES = {
@@ -57,6 +60,7 @@ PROCEDURES = {
         (INGREDIENTS, *SETTINGS, CONVERSION),
         _WITH_IMAGE,
         commands.blend_layers_and_prompts,
+        dialog_only=(SWEEP, TO, FRAMES, FRAMES_AS),
     ),
     "kandinsky-blend-text-to-image": Definition(
         _("_Text to Image..."),
@@ -107,6 +111,8 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
     procedure.set_attribution("Kandinsky Blend", "Apache-2.0", "2026")
     for argument in definition.arguments:
         _add(procedure, argument)
+    for argument in definition.dialog_only:
+        _add(procedure, argument, kind="aux_argument")
     procedure.add_layer_return_value(
         "layer",
         _("Layer"),
@@ -117,14 +123,17 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
     return procedure
 
 
-def _add(procedure: Gimp.Procedure, argument: Argument) -> None:
-    name, label, flags = argument.name, argument.label, GObject.ParamFlags.READWRITE
+def _add(procedure: Gimp.Procedure, argument: Argument, kind: str = "argument") -> None:
+    """Add an argument; "aux_argument" is the kind that GIMP remembers and does not show to scripts."""
+    words = argument.name, argument.label, argument.help
+    value: tuple[Value, ...]
     match argument.default:
         case bool() as default:
-            procedure.add_boolean_argument(name, label, argument.help, default, flags)
+            type_, value = "boolean", (default,)
         case int() as default:
-            procedure.add_int_argument(name, label, argument.help, *_WHOLE, default, flags)
+            type_, value = "int", (*_WHOLE, default)
         case float() as default:
-            procedure.add_double_argument(name, label, argument.help, *_REAL, default, flags)
+            type_, value = "double", (*_REAL, default)
         case str() as default:
-            procedure.add_string_argument(name, label, argument.help, default, flags)
+            type_, value = "string", (default,)
+    getattr(procedure, f"add_{type_}_{kind}")(*words, *value, GObject.ParamFlags.READWRITE)

@@ -56,9 +56,12 @@ def _name(item: dict[str, Any]) -> str:
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
-def progress_line(progress: Progress) -> str:
-    """E.g. "Denoising, step 12 of 50, 8 s, about 25 s left"."""
-    parts = [STAGES[progress.stage]]
+def progress_line(progress: Progress, pictures: int = 1) -> str:
+    """E.g. "Picture 2 of 4, Denoising, step 12 of 50, 8 s, about 25 s left"; of a single one no number is told."""
+    parts = []
+    if pictures > 1:
+        parts.append(_("Picture {number} of {pictures}").format(number=progress.variation + 1, pictures=pictures))
+    parts.append(STAGES[progress.stage])
     if progress.steps:
         parts.append(_("step {step} of {steps}").format(step=progress.step, steps=progress.steps))
     parts.append(_("{seconds} s").format(seconds=f"{progress.elapsed:.0f}"))

@@ -41,7 +41,12 @@ def test_nothing_but_the_weights_differs() -> None:
         (blend(1.0), (0.5,), 65, "frames is 65: must be a whole number from 2 to 64"),
         (blend(1.0, 2.0), (0.5,), 2, "to has 1 weights, and there are 2 items: give one for each"),
         (blend(1.0), (1001,), 2, "to[0] is 1001: must be a number from -1000 to 1000"),
-        (blend(1.0), (1,), 2, "to has the weights that the items have already: a sweep needs at least one that moves"),
+        (
+            blend(1.0),
+            (1,),
+            2,
+            "the weights at the end (to) are those at the start: a sweep needs at least one that moves",
+        ),
         (blend(1.0), ("1",), 2, "to[0] is '1': must be a number from -1000 to 1000"),
         (blend(1.0, count=2), (0.5,), 2, "count is 2: a frame of a sweep is one picture, so it must be 1"),
         (

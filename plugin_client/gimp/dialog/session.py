@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 from gi.repository import GLib
 
-from plugin_client.client import BlendResult, Client, Job
+from plugin_client.client import BlendResult, Client, Work
 from plugin_client.wire.errors import KandinskyError, TransportError
-from plugin_client.wire.messages import Blend, Progress
+from plugin_client.wire.messages import Progress
 
 PERIOD = 50  # ms between looks for news
 
@@ -24,7 +23,7 @@ class Session:
         self._connect = connect
         self._show = show
         self._client: Client | None = None
-        self._job: Job | None = None
+        self._job: Work | None = None
 
     def _connected(self) -> Client:
         """The connection, made now where there is none."""
@@ -32,14 +31,14 @@ class Session:
             self._client = self._connect()
         return self._client
 
-    def start(self, blend: Blend, ended: Callable[[BlendResult | KandinskyError], None]) -> None:
-        """Have a blend made; `ended` is called later with the result, or why there is none.
+    def start(self, submit: Callable[[Client], Work], ended: Callable[[BlendResult | KandinskyError], None]) -> None:
+        """Have made what `submit` asks for; `ended` is called later with the result, or why there is none.
 
         Raises:
             KandinskyError: the daemon cannot be reached, or refuses.
         """
         try:
-            self._job = self._connected().submit_blend(blend)
+            self._job = submit(self._connected())
         except KandinskyError:
             self.close()
             raise
@@ -52,12 +51,15 @@ class Session:
 
     def close(self) -> None:
         """Leave; a job that runs is stopped."""
-        with contextlib.suppress(KandinskyError):  # a daemon that is gone has stopped it already
-            self.stop()
-        self._job = None
+        self._discard()
         if self._client is not None:
             self._client.close()
             self._client = None
+
+    def _discard(self) -> None:
+        if self._job is not None:
+            self._job.discard()
+            self._job = None
 
     def _look(self, ended: Callable[[BlendResult | KandinskyError], None]) -> bool:
         """Called by the main loop until it returns False."""
@@ -75,6 +77,7 @@ class Session:
             end = exc
             self.close()  # the next job looks for a daemon anew
         except KandinskyError as exc:
-            end, self._job = exc, None
+            end = exc
+            self._discard()  # of a sweep the frames that were made
         ended(end)
         return False

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gi.repository import Gegl, Gimp
 
-from tests.gimp.inside.images import pixels, seen
+from tests.gimp.inside.images import CLEAR, pixels, seen
+from tests.gimp.inside.images import add_layer as add_layer_of_colour
 
 FOLDER = Path(os.environ["CASES_FOLDER"])
 
@@ -50,6 +51,26 @@ def paint():
     Gimp.context_set_brush_size(20)
     Gimp.pencil(layer, [5, 5, 60, 5])
     return list(layer.get_buffer().get(Gegl.Rectangle.new(5, 5, 1, 1), 1.0, "R'G'B' u8", Gegl.AbyssPolicy.NONE))
+
+
+def add_layer():
+    """What an artist does while the dialog is open: a layer that is clear."""
+    add_layer_of_colour(Gimp.get_images()[0], CLEAR, "clear")
+    Gimp.displays_flush()
+
+
+def remove_layer():
+    image = Gimp.get_images()[0]
+    image.remove_layer(image.get_layer_by_name("clear"))
+    Gimp.displays_flush()
+
+
+def frames():
+    """The names of the first image's layers, from the lowest up; those of a group in a list of their own."""
+    return [
+        [child.get_name() for child in layer.get_children()[::-1]] if layer.is_group() else layer.get_name()
+        for layer in Gimp.get_images()[0].get_layers()[::-1]
+    ]
 
 
 def close_image():

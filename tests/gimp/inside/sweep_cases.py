@@ -125,7 +125,7 @@ REFUSED = [
     ("to", "0.2, 0.9", "to is '0.2, 0.9', which is no JSON: Extra data: line 1 column 4 (char 3)"),
     ("to", "[0.2]", "to has 1 weights, and there are 2 items: give one for each"),
     ("to", '[0.2, "1"]', "to[1] is '1': must be a number from -1000 to 1000"),
-    ("to", "[1, 0.1]", "to has the weights that the items have already: a sweep needs at least one that moves"),
+    ("to", "[1, 0.1]", "the weights at the end (to) are those at the start: a sweep needs at least one that moves"),
     ("to", "[-1, -0.1]", "frame 2 of 3 cannot be made: items have no weight: at least one must not be 0"),
     ("frames", 1, "frames is 1: must be a whole number from 2 to 64"),
     ("frames", 65, "frames is 65: must be a whole number from 2 to 64"),
