@@ -257,6 +257,7 @@ class Work(ABC):
     """What one waits for: a job, or the jobs of a sweep in a row."""
 
     _client: Client
+    ahead: int  # jobs that ran before it when it was submitted
 
     @property
     @abstractmethod
@@ -299,7 +300,7 @@ class Job(Work):
 
     def __init__(self, client: Client, job_id: str, request_id: int) -> None:
         self.id = job_id
-        self.ahead = 0  # jobs that ran before it when it was submitted
+        self.ahead = 0
         self.request_id = request_id  # of its submit or watch
         self._client = client
         self._progress: deque[Progress] = deque(maxlen=KEPT_PROGRESS)

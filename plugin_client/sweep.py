@@ -84,6 +84,7 @@ class Sweep(Work):
         self._newest: Progress | None = None
         self._stopped = False
         self._submit_next()
+        self.ahead = self._job.ahead
 
     @property
     def is_over(self) -> bool:

@@ -48,7 +48,8 @@ def sweep_title(first: dict[str, Any], last: dict[str, Any]) -> str:
 
 
 def _items(recipe: dict[str, Any]) -> str:
-    return " + ".join(f"{item['weight']:g} {_name(item)}" for item in recipe["items"])
+    """What has a weight: at the ends of a sweep some have none."""
+    return " + ".join(f"{item['weight']:g} {_name(item)}" for item in recipe["items"] if item["weight"])
 
 
 def _name(item: dict[str, Any]) -> str:

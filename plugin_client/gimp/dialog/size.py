@@ -112,8 +112,13 @@ class SizeBox(Gtk.Box):
         for field, side in zip(self._fields, made, strict=True):
             with field.handler_block(self._typed[field]):
                 field.set_value(side)
-        placed = (self.area.width, self.area.height) if self._image else made
-        self.line.set_text(_("Made at {made}, placed at {placed} pixels").format(made=_by(*made), placed=_by(*placed)))
+        self.line.set_text(self._words(*made))
+
+    def _words(self, width: int, height: int) -> str:
+        if self._image is None:
+            return _("Made at {made} pixels").format(made=_by(width, height))
+        placed = _by(self.area.width, self.area.height)
+        return _("Made at {made}, placed at {placed} pixels").format(made=_by(width, height), placed=placed)
 
 
 def _by(width: int, height: int) -> str:

@@ -34,10 +34,14 @@ def says(start):
     return [text for text in text_of() if text.startswith(start)]
 
 
+def wait_for_rows():
+    wait_for("the rows", lambda: [name for name in text_of() if name in ("red", "blue")] == ["red", "blue"])
+
+
 def test_the_selected_layers_come_in_as_rows():
     open_entry("Blend Layers and Prompts")
     one("Generate", ROLE.PUSH_BUTTON)
-    check([name for name in text_of() if name in ("red", "blue")], ["red", "blue"])
+    wait_for_rows()
     check([name for name in text_of() if name.endswith("%")], ["50 %", "50 %"])
 
 
@@ -194,7 +198,7 @@ def test_the_settings_of_a_layer_fill_the_dialog_again_and_give_the_same_picture
     wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
     open_entry("Use These Settings Again")
     one("Generate", ROLE.PUSH_BUTTON)
-    check([name for name in text_of() if name in ("red", "blue")], ["red", "blue"])
+    wait_for_rows()
     check(entry("Prompt"), "a cat")
     check(value("Steps"), 30.0)
     press("Generate")
@@ -205,9 +209,32 @@ def test_the_settings_of_a_layer_fill_the_dialog_again_and_give_the_same_picture
     wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
 
 
+def test_the_entry_for_sweeps_makes_an_image_of_frames():
+    open_entry("Sweep from Weights to Weights")
+    one("Generate", ROLE.PUSH_BUTTON)
+    press("Add Prompt")
+    one("Prompt", ROLE.TEXT).set_text_contents("a sky")
+    ends = wait_for("the weights at the end", lambda: len(found := shown("Weight at the end")) == 2 and found)
+    for end, weight in zip(ends, (0.2, 0.8), strict=True):
+        end.set_current_value(weight)
+    set_size(64, 48)
+    for name, number in (("Steps", 3), ("Seed", 7), ("Frames", 2)):
+        spin(name, number)
+    choose("Frames come as", "as a new image, to export as an animation")
+    press("Generate")
+    wait_for("the frames", lambda: says("Done in"))
+    shot("sweep-image")
+    (made,) = (image for image in ask("images") if image[0].startswith("Frame "))
+    assert made[1].startswith("Frame 1 of 2 (100ms) (replace): 1 "), made
+    assert made[0].startswith("Frame 2 of 2 (100ms) (replace): 0.2 "), made
+    check(len(made), 3)
+    press("Cancel")
+    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+
+
 def test_text_becomes_an_image_where_none_is_open():
-    ask("close_image")
-    check(ask("images"), [])
+    while ask("images"):
+        ask("close_image")
     open_entry("Text to Image")
     one("Prompt", ROLE.TEXT).set_text_contents("a sky")
     set_size(64, 64)
