@@ -32,6 +32,7 @@ from plugin_client.gimp.dialog.settings import Settings
 from plugin_client.gimp.dialog.sweep import SweepBox
 from plugin_client.gimp.insert import Place, insert, insert_frames
 from plugin_client.gimp.running import items_of, place_of
+from plugin_client.gimp.titles import sweep_title
 from plugin_client.gimp.translation import _
 from plugin_client.sweep import Sweep
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
@@ -53,9 +54,19 @@ class Order:
     def pictures(self) -> int:
         return sum(blend.count for blend in self.blends)
 
+    @property
+    def is_sweep(self) -> bool:
+        return len(self.blends) > 1
+
     def submit(self, client: Client) -> Work:
         blends = [replace(blend, preview_every=PREVIEW_EVERY) for blend in self.blends]
-        return Sweep(client, blends) if len(blends) > 1 else client.submit_blend(blends[0])
+        return Sweep(client, blends) if self.is_sweep else client.submit_blend(blends[0])
+
+    def name(self, result: BlendResult, layer: Gimp.Layer) -> str:
+        """Of what was made: the last frame in a new image stands for all of them."""
+        if self.is_sweep:
+            return sweep_title(result.recipes[0], result.recipes[-1])
+        return str(layer.get_name())
 
 
 class BlendDialog:
@@ -218,8 +229,9 @@ class BlendDialog:
         Gimp.displays_flush()
         self._panel.show_picture(result.pictures[0])
         seconds = f"{time.monotonic() - self._began:.1f}"
-        done = _("Done in {seconds} s: {layer}.").format(seconds=seconds, layer=self._last.get_name())
-        self._finish(" ".join([done, *result.warnings]), 1.0)
+        done = _("Done in {seconds} s: {layer}.").format(seconds=seconds, layer=order.name(result, self._last))
+        hint = [_("File > Export As makes an animation of it.")] if order.is_sweep and place is None else []
+        self._finish(" ".join([done, *hint, *result.warnings]), 1.0)
 
     def _finish(self, line: str, fraction: float = 0.0) -> None:
         self._panel.end(line, fraction)

@@ -92,6 +92,34 @@ def pick_a_colour():
     press("Select")
 
 
+def test_the_size_is_that_of_the_image_the_selection_or_what_is_typed():
+    assert says("Made at 591 x 443, placed at 400 x 300"), text_of()
+    ask("select")
+    come_back()
+    wait_for("the selection's size", lambda: says("Made at 591 x 443, placed at 200 x 150"))
+    choose("Size", "Of the image")
+    wait_for("the image's size", lambda: says("Made at 591 x 443, placed at 400 x 300"))
+    set_size(128, 64)
+    wait_for("the typed size", lambda: says("Made at 128 x 64, placed at 200 x 150"))
+    ask("deselect")
+    come_back()
+    wait_for("the image's place", lambda: says("Made at 128 x 64, placed at 400 x 300"))
+    choose("Size", "Of the image")
+
+
+def come_back():
+    """From the image to the dialog, as an artist does."""
+    keys("windowactivate", "--sync", gimp_window())
+    keys("search", "--onlyvisible", "--name", "^Blend Layers and Prompts$", "windowactivate", "--sync")
+
+
+def test_what_the_daemon_computes_on_is_told_in_plain_words():
+    toggle("More")
+    wait_for("the words", lambda: says("Computes on the processor, in full precision (float32)"))
+    shot("more")
+    toggle("More")
+
+
 def test_the_artist_paints_while_it_runs_and_stop_is_acknowledged_at_once():
     set_size(64, 48)
     for name, number in (("Steps", 1000), ("Seed", 7)):
@@ -228,13 +256,15 @@ def test_the_entry_for_sweeps_makes_an_image_of_frames():
     assert made[1].startswith("Frame 1 of 2 (100ms) (replace): 1 "), made
     assert made[0].startswith("Frame 2 of 2 (100ms) (replace): 0.2 "), made
     check(len(made), 3)
+    assert says("Done in")[0].endswith("File > Export As makes an animation of it."), says("Done in")
     press("Cancel")
     wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    check(ask("repeat_sweep"), made[:-1])
 
 
 def test_text_becomes_an_image_where_none_is_open():
-    while ask("images"):
-        ask("close_image")
+    ask("close_image")
+    check(ask("images"), [])
     open_entry("Text to Image")
     one("Prompt", ROLE.TEXT).set_text_contents("a sky")
     set_size(64, 64)

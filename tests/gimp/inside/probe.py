@@ -11,9 +11,10 @@ from pathlib import Path
 
 from gi.repository import Gegl, Gimp
 
-from tests.gimp.inside.images import CLEAR, pixels, seen
+from tests.gimp.inside.images import CLEAR, call, pixels, seen
 from tests.gimp.inside.images import add_layer as add_layer_of_colour
 
+MOST_DISPLAYS = 100  # that a test has opened; GIMP tells no list of them
 FOLDER = Path(os.environ["CASES_FOLDER"])
 
 
@@ -65,6 +66,25 @@ def remove_layer():
     Gimp.displays_flush()
 
 
+def select():
+    """The quarter in the upper left corner."""
+    image = Gimp.get_images()[0]
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, image.get_width() // 2, image.get_height() // 2)
+    Gimp.displays_flush()
+
+
+def deselect():
+    Gimp.Selection.none(Gimp.get_images()[0])
+    Gimp.displays_flush()
+
+
+def repeat_sweep():
+    """As Filters > Repeat does it: the names of the layers of the image that comes of it."""
+    image = next(image for image in Gimp.get_images() if not image.get_layers()[0].get_name().startswith("Frame "))
+    _, _, (last,) = call("kandinsky-blend-sweep", image, mode=Gimp.RunMode.WITH_LAST_VALS)
+    return [layer.get_name() for layer in last.get_image().get_layers()]
+
+
 def frames():
     """The names of the first image's layers, from the lowest up; those of a group in a list of their own."""
     return [
@@ -74,9 +94,9 @@ def frames():
 
 
 def close_image():
-    """As an artist does who closes the view without saving."""
-    for display in Gimp.get_displays() if hasattr(Gimp, "get_displays") else [Gimp.default_display()]:
-        display.delete()
+    """As an artist does who closes every view without saving."""
+    for number in filter(Gimp.Display.id_is_valid, range(MOST_DISPLAYS)):
+        Gimp.Display.get_by_id(number).delete()
 
 
 def _digest(image):
