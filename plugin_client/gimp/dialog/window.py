@@ -230,7 +230,8 @@ class BlendDialog:
         self._panel.show_picture(result.pictures[0])
         seconds = f"{time.monotonic() - self._began:.1f}"
         done = _("Done in {seconds} s: {layer}.").format(seconds=seconds, layer=order.name(result, self._last))
-        hint = [_("File > Export As makes an animation of it.")] if order.is_sweep and place is None else []
+        is_exportable = order.is_sweep and not self._last.is_group()
+        hint = [_("File > Export As makes an animation of it.")] if is_exportable else []
         self._finish(" ".join([done, *hint, *result.warnings]), 1.0)
 
     def _finish(self, line: str, fraction: float = 0.0) -> None:

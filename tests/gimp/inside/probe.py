@@ -82,7 +82,10 @@ def repeat_sweep():
     """As Filters > Repeat does it: the names of the layers of the image that comes of it."""
     image = next(image for image in Gimp.get_images() if not image.get_layers()[0].get_name().startswith("Frame "))
     _, _, (last,) = call("kandinsky-blend-sweep", image, mode=Gimp.RunMode.WITH_LAST_VALS)
-    return [layer.get_name() for layer in last.get_image().get_layers()]
+    made = last.get_image()
+    names = [layer.get_name() for layer in made.get_layers()]
+    made.delete()
+    return names
 
 
 def frames():
