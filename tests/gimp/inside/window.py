@@ -16,20 +16,21 @@ gi.require_version("GdkPixbuf", "2.0")
 from gi.repository import Atspi, GdkPixbuf  # noqa: E402 - the version must be chosen first
 
 PATIENCE = 60.0  # s
+STARTING = 180.0  # s, for GIMP to start on a busy machine
 FOLDER = Path(os.environ["CASES_FOLDER"])
 ROLE = Atspi.Role
 SENSITIVE = Atspi.StateType.SENSITIVE
 
 
-def wait_for(what, look):
+def wait_for(what, look, patience=PATIENCE):
     """The first thing that `look` finds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(gi.repository.GLib.Error):  # a busy dialog answers no screen reader
             if found := look():
                 return found
         time.sleep(0.05)
-    raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
+    raise AssertionError(f"waited {patience:g} s in vain for {what}")
 
 
 def nodes(top):
@@ -162,11 +163,11 @@ def check(found, expected):
         raise AssertionError(f"found {found!r:.300}, expected {expected!r:.300}")
 
 
-def ask(question):
+def ask(question, patience=PATIENCE):
     """What probe.py, inside GIMP, answers."""
     (FOLDER / "question.part").write_text(question)
     (FOLDER / "question.part").rename(FOLDER / "question")
-    wait_for("GIMP's answer", (FOLDER / "answer").exists)
+    wait_for("GIMP's answer", (FOLDER / "answer").exists, patience)
     answer = json.loads((FOLDER / "answer").read_text())
     (FOLDER / "answer").unlink()
     return answer
@@ -174,8 +175,8 @@ def ask(question):
 
 def report(cases):
     """Run the cases in their order; how each of them ended goes into a file."""
-    gimp_window()
-    ask("images")
+    gimp_window(STARTING)
+    ask("images", STARTING)
     found = {name: _complaint(case) for name, case in list(cases.items()) if name.startswith("test_")}
     (FOLDER / "report.json").write_text(json.dumps(found))
 
@@ -189,7 +190,7 @@ def _complaint(case):
     return ""
 
 
-def gimp_window():
+def gimp_window(patience=PATIENCE):
     return wait_for(
         "GIMP's window",
         lambda: subprocess.run(
@@ -198,6 +199,7 @@ def gimp_window():
             text=True,
             check=False,
         ).stdout.split(),
+        patience,
     )[-1]
 
 
