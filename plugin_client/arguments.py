@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
 
 from plugin_client.launch import full_name
+from plugin_client.sweep import MAX_FRAMES, MIN_FRAMES
 from plugin_client.wire.endpoint import default_address, parse_endpoint
 from plugin_client.wire.errors import EndpointError
 from plugin_client.wire.limits import BOUNDS, MAX_COUNT, MAX_SIDE, MIN_SIDE
@@ -30,12 +31,17 @@ _DRAWN = {
     "model": "the first that the daemon offers",
 }
 
+FASTEST, SLOWEST = 20, 60_000  # ms a frame; many programs slow down what is faster
+ANIMATIONS = (".gif", ".webp")  # how the names of files end that hold all frames of a sweep
+
 _EXAMPLES = """\
 examples:
   Something between two pictures and a prompt:
     kandinsky-blend generate --prompt "a cat" 0.3 --image cat.png 0.3 --image night.jpg 0.4 -o out.png
   Four variations, and all of them on one sheet:
     kandinsky-blend generate --image a.png 0.5 --image b.png 0.5 --count 4 --grid sheet.png -o out.png
+  From a cat to a night in twelve pictures, as an animation:
+    kandinsky-blend sweep --prompt "a cat" 1 --image night.jpg 0 --to 0 1 --frames 12 -o sweep.gif
   The same picture again, from nothing but its file; then with more of its second item:
     kandinsky-blend again out.png
     kandinsky-blend again out.png --weights 0.2 0.8 -o more.png
@@ -83,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {metadata.version('kandinsky-blend')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_CommandParser)
     _add_generate(commands)
+    _add_sweep(commands)
     _add_again(commands)
     _add_show(commands)
     _add_jobs(commands)
@@ -92,6 +99,66 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_generate(commands: Any) -> None:
     command = _command(commands, "generate", "make a new picture")
+    _add_items(command)
+    _add_output(command, required=True)
+    command.add_argument(
+        "--grid", type=_png, metavar="FILE.png", default=None, help="put all variations on one sheet as well"
+    )
+    look = command.add_argument_group("how it looks")
+    _add_settings(look, {name: str(value) for name, value in _DEFAULTS.items()} | _DRAWN)
+    look.add_argument(
+        "--count", type=_number(int, "Blend.count"), metavar="N", help=f"variations, up to {MAX_COUNT} (default: 1)"
+    )
+    _add_look(look)
+    _add_seen(command)
+
+
+def _add_sweep(commands: Any) -> None:
+    command = _command(
+        commands,
+        "sweep",
+        "make pictures from one set of weights to another",
+        "All of them have the same seed, so only what the weights change moves.",
+    )
+    _add_items(command)
+    command.add_argument(
+        "--to",
+        nargs="+",
+        type=_number(float, "TextItem.weight"),
+        required=True,
+        metavar="WEIGHT",
+        help="the weights at the end, one for each item in the order in which they were given",
+    )
+    command.add_argument(
+        "--frames",
+        type=int,
+        default=8,
+        metavar="N",
+        help=f"how many pictures, from {MIN_FRAMES} to {MAX_FRAMES} (default: %(default)s)",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=_frames_file,
+        required=True,
+        metavar="FILE",
+        help="FILE.gif or FILE.webp is an animation; of FILE.png, FILE-1.png, FILE-2.png ..., each with its recipe",
+    )
+    command.add_argument(
+        "--frame-time",
+        type=_frame_time,
+        default=100,
+        metavar="MS",
+        help="how long an animation shows each, in ms (default: %(default)s)",
+    )
+    _add_quiet(command)
+    look = command.add_argument_group("how it looks")
+    _add_settings(look, {name: str(value) for name, value in _DEFAULTS.items()} | _DRAWN)
+    _add_look(look)
+    _add_seen(command)
+
+
+def _add_items(command: argparse.ArgumentParser) -> None:
     item = command.add_argument_group("what to blend (repeat them; at least one)")
     item.add_argument(
         "--prompt",
@@ -110,13 +177,9 @@ def _add_generate(commands: Any) -> None:
         help="a picture file. Weights are used as they are: 0.5 and 0.5 lie halfway, 1 on one item alone is that item, "
         "a negative weight leads away from it",
     )
-    _add_output(command, required=True)
-    command.add_argument(
-        "--grid", type=_png, metavar="FILE.png", default=None, help="put all variations on one sheet as well"
-    )
-    look = command.add_argument_group("how it looks")
-    _add_settings(look, {name: str(value) for name, value in _DEFAULTS.items()} | _DRAWN)
-    _add_look(look)
+
+
+def _add_seen(command: argparse.ArgumentParser) -> None:
     pictures = command.add_argument_group("how the model sees the given pictures, in which it reads one square")
     pictures.add_argument(
         "--fit",
@@ -218,6 +281,10 @@ def _add_output(command: argparse.ArgumentParser, required: bool) -> None:
         help="where to write it"
         + ("; of several, FILE-1.png, FILE-2.png ..." if required else " (default: X-again.png)"),
     )
+    _add_quiet(command)
+
+
+def _add_quiet(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", default=False, help="show no progress")
 
 
@@ -239,9 +306,6 @@ def _add_settings(group: Any, defaults: dict[str, str]) -> None:
 
 def _add_look(group: Any) -> None:
     """What is only asked for in a new picture."""
-    group.add_argument(
-        "--count", type=_number(int, "Blend.count"), metavar="N", help=f"variations, up to {MAX_COUNT} (default: 1)"
-    )
     group.add_argument("--negative", metavar="TEXT", help="what to keep away from")
     group.add_argument(
         "--decoder-prompt",
@@ -381,6 +445,18 @@ def _path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:  # "~name" of nobody's: a shell too takes that for a file's name
         return Path(text)
+
+
+def _frame_time(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and FASTEST <= int(text) <= SLOWEST):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: must be a whole number from {FASTEST} to {SLOWEST}")
+    return int(text)
+
+
+def _frames_file(text: str) -> Path:
+    if not text.lower().endswith((".png", *ANIMATIONS)):
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .png, {' or '.join(ANIMATIONS)}")
+    return _path(text)
 
 
 def _png(text: str) -> Path:

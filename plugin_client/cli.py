@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from plugin_client import launch, pictures
-from plugin_client.arguments import GivenItem, parse
-from plugin_client.client import SETTINGS, BlendResult, Client, Job, make_blend, with_model_here
+from plugin_client.arguments import ANIMATIONS, GivenItem, parse
+from plugin_client.client import SETTINGS, BlendResult, Client, Job, Work, make_blend, with_model_here
+from plugin_client.sweep import Sweep, frames_of
 from plugin_client.terminal import NoProgress, ProgressLine, duration, size, table
 from plugin_client.wire.endpoint import parse_endpoint
 from plugin_client.wire.errors import DaemonNotRunning, JobFailed, KandinskyError, ProtocolError, Refused, UsageError
@@ -65,6 +66,37 @@ def generate(arguments: argparse.Namespace) -> None:
                 pictures.write_grid(grid, result.pictures)
         job.release()
     _tell(*outputs, *grids)
+
+
+def sweep(arguments: argparse.Namespace) -> None:
+    """Make pictures from one set of weights to another."""
+    is_animation = arguments.output.suffix.lower() in ANIMATIONS
+    outputs = [arguments.output] if is_animation else _numbered(arguments.output, arguments.frames)
+    _check_folders(*outputs)
+    _check_losses(arguments, outputs, [])
+    frames = frames_of(make_blend(_items(arguments), **_settings(arguments)), arguments.to, arguments.frames)
+    with _client_offering(frames[0].model, arguments) as client:
+        _say(arguments, f"seed {frames[0].seed}")
+        work = Sweep(client.submit_blend, frames)
+        result = _follow_or_cancel(work, arguments)
+        _write_frames(arguments, outputs, result)
+        work.release()
+    _tell(*outputs)
+
+
+def _write_frames(arguments: argparse.Namespace, outputs: Sequence[Path], result: BlendResult) -> None:
+    """All frames in one file, or each in its own."""
+    try:
+        if len(outputs) == 1:
+            pictures.write_animation(outputs[0], result.pictures, arguments.frame_time)
+        else:
+            for output, picture, recipe in zip(outputs, result.pictures, result.recipes, strict=True):
+                pictures.write_png(output, picture, recipe)
+    except OSError as exc:
+        raise KandinskyError(
+            f"{outputs[0].parent} cannot be written to: {exc.strerror or exc}; the daemon keeps the pictures: "
+            "kandinsky-blend status lists their jobs, and fetch writes them"
+        ) from exc
 
 
 def again(arguments: argparse.Namespace) -> None:
@@ -186,7 +218,7 @@ def _client_for_recipe(
 # --- following a job ---------------------------------------------------------------------------------------------
 
 
-def _follow_or_cancel(job: Job, arguments: argparse.Namespace) -> BlendResult:
+def _follow_or_cancel(job: Work, arguments: argparse.Namespace) -> BlendResult:
     if job.ahead:
         _say(arguments, f"waiting for {job.ahead} other {'job' if job.ahead == 1 else 'jobs'}")
     try:
@@ -197,7 +229,7 @@ def _follow_or_cancel(job: Job, arguments: argparse.Namespace) -> BlendResult:
         raise
 
 
-def _follow(job: Job, arguments: argparse.Namespace) -> BlendResult:
+def _follow(job: Work, arguments: argparse.Namespace) -> BlendResult:
     line = NoProgress() if arguments.quiet else ProgressLine()
     try:
         for progress in job.watch():
@@ -335,5 +367,5 @@ def stop(arguments: argparse.Namespace) -> None:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    command.__name__: command for command in (generate, again, show, fetch, status, cancel, models, start, stop)
+    command.__name__: command for command in (generate, sweep, again, show, fetch, status, cancel, models, start, stop)
 }

@@ -17,6 +17,7 @@ import itertools
 import random
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -251,12 +252,54 @@ class Client:
         return True  # an answer that came too late is for nobody
 
 
-class Job:
+class Work(ABC):
+    """What one waits for: a job, or the jobs of a sweep in a row."""
+
+    _client: Client
+    ahead: int  # jobs that ran before it when it was submitted
+
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Whether the end has arrived here and all progress has been read."""
+
+    @abstractmethod
+    def poll(self, timeout: float = 0.0) -> Progress | None:
+        """The next step forward, or None when none came within `timeout` seconds, or it is over.
+
+        Raises:
+            NoAnswer: the daemon has been silent for too long.
+        """
+
+    def watch(self) -> Iterator[Progress]:
+        """Each step forward, until it is over however it ends. Errors as of poll."""
+        while not self.is_over:
+            if progress := self.poll(timeout=self._client.timeout / 10):
+                yield progress
+
+    @abstractmethod
+    def result(self) -> BlendResult:
+        """Wait for the end."""
+
+    @abstractmethod
+    def cancel(self) -> object:
+        """Ask for its end, which comes within a step; result() then raises JobCancelled."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let the daemon forget it, which must be over, and its pictures."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Be done with it: it is cancelled unless it is over, and forgotten if it is over then."""
+
+
+class Job(Work):
     """A blend in the daemon's hands. Made by Client.submit and Client.job."""
 
     def __init__(self, client: Client, job_id: str, request_id: int) -> None:
         self.id = job_id
-        self.ahead = 0  # jobs that ran before it when it was submitted
+        self.ahead = 0
         self.request_id = request_id  # of its submit or watch
         self._client = client
         self._progress: deque[Progress] = deque(maxlen=KEPT_PROGRESS)
@@ -268,6 +311,11 @@ class Job:
         """Whether the end has arrived here and all progress has been read."""
         return self._end is not None and not self._progress
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is known that there will be no result."""
+        return self._end is not None and not isinstance(self._end, Result)
+
     def poll(self, timeout: float = 0.0) -> Progress | None:
         """The next step forward, or None when none came within `timeout` seconds, or the job is over.
 
@@ -277,12 +325,6 @@ class Job:
         if not self._progress and self._end is None and not self._client._receive(timeout):
             self._check_alive()
         return self._progress.popleft() if self._progress else None
-
-    def watch(self) -> Iterator[Progress]:
-        """Each step forward, until the job is over however it ends. Errors as of poll."""
-        while not self.is_over:
-            if progress := self.poll(timeout=self._client.timeout / 10):
-                yield progress
 
     def result(self) -> BlendResult:
         """Wait for the end. The daemon keeps the pictures until release(), or for a while.

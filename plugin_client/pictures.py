@@ -83,7 +83,7 @@ def write_png(path: Path, picture: Picture, recipe: dict[str, Any]) -> None:
     """
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False, sort_keys=True))
-    _save(path, to_image(picture), chunks)
+    _save_png(path, to_image(picture), chunks)
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -123,7 +123,18 @@ def write_grid(path: Path, pictures: Sequence[Picture]) -> None:
     rows = math.ceil(len(pictures) / columns)
     images = [to_image(picture) for picture in pictures]
     blanks = [Image.new("RGB", images[0].size, "white")] * (rows * columns - len(images))
-    _save(path, make_image_grid([*images, *blanks], rows, columns), PngImagePlugin.PngInfo())
+    _save_png(path, make_image_grid([*images, *blanks], rows, columns), PngImagePlugin.PngInfo())
+
+
+def write_animation(path: Path, pictures: Sequence[Picture], milliseconds: int) -> None:
+    """All pictures one after the other, again and again, in one GIF or WebP file; each is shown so long.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    first, *others = map(to_image, pictures)
+    options = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0, "lossless": True}
+    _save(path, first, format=path.suffix[1:].upper(), **options)
 
 
 def colour(text: str) -> tuple[int, int, int]:
@@ -139,11 +150,15 @@ def colour(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _save(path: Path, image: Image.Image, chunks: PngImagePlugin.PngInfo) -> None:
+def _save_png(path: Path, image: Image.Image, chunks: PngImagePlugin.PngInfo) -> None:
+    _save(path, image, format="PNG", compress_level=6, pnginfo=chunks)
+
+
+def _save(path: Path, image: Image.Image, **how: Any) -> None:
     """Write the whole file or none of it: an older one is replaced only when the new one stands."""
     part = path.with_name(f"kandinsky-blend-{uuid.uuid4().hex}.part")  # another command may write the same file
     try:
-        image.save(part, "PNG", compress_level=6, pnginfo=chunks)
+        image.save(part, **how)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

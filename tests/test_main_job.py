@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plugin_client.client import Client
+from plugin_client.client import Client, make_blend
+from plugin_client.sweep import Sweep, frames_of
 from plugin_client.wire import endpoint
 from plugin_client.wire.errors import JobCancelled, JobFailed
 
@@ -192,3 +193,16 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, tiny_checkpoint: Pat
     assert "no-such-model" in failed.stderr
     assert failed.stderr.count("\n") <= 2
     assert "no daemon" in left.stderr  # that offers only what is not there
+
+
+def test_from_the_second_frame_of_a_sweep_on_only_the_painting_is_left_to_do(client: Client) -> None:
+    words = f"a sweep at {time.monotonic()}"  # which the daemon has not seen yet
+    blend = make_blend([(words, 0.9), (PICTURES / "night.jpg", 0.1)], **SMALL)
+    sweep = Sweep(client.submit_blend, frames_of(blend, (0.1, 0.9), 3))
+    steps = {progress.variation: progress.steps // 3 for progress in sweep.watch() if progress.stage == "denoising"}
+    made = sweep.result()
+    sweep.release()
+    painting = SMALL["steps"] + 1  # and its decoding
+    assert steps[1] == steps[2] == painting
+    assert steps[0] >= painting + SMALL["prior_steps"] + 2  # a picture and a prompt were encoded too
+    assert len({picture.pixels for picture in made.pictures}) == 3

@@ -11,15 +11,19 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from plugin_client.client import make_blend
+from plugin_client.gimp.ingredients import json_list
 from plugin_client.gimp.placing import Area, made_size
 from plugin_client.gimp.translation import _
+from plugin_client.sweep import MAX_FRAMES, MIN_FRAMES, frames_of
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Item
 
 Value = str | int | float | bool
 Conversion = Literal["ask", "layer", "new-image"]
+FramesAs = Literal["group", "new-image"]
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Blend)}
+_COUNT = "count"
 _IN_ERRORS = "blend."  # how the codec names the fields of a blend
 
 
@@ -71,20 +75,45 @@ SETTINGS = (
     _setting("prior_steps", _("Prior steps"), _("Of turning a prompt into what a picture of it would look like")),
     _setting("prior_guidance", _("Prior guidance"), _("How closely that follows the words")),
     Argument("seed", _("Seed"), _("The same seed makes the same picture; -1 draws one"), -1.0),
-    _setting("count", _("Variations"), _("How many pictures")),
+    _setting(_COUNT, _("Variations"), _("How many pictures")),
     _setting("blending", _("Blending"), _('"linear" or "spherical", which keeps the strength of what it mixes')),
     _setting("normalise", _("Normalise"), _("Divide the weights by their sum")),
     _setting("model", _("Model"), _("One of those that the daemon offers; none is its first")),
 )
 
+TO = Argument(
+    "to",
+    _("Weights at the end"),
+    _("Of a sweep, as JSON: one for each of the ingredients, such as [0, 1]; their own weights are those at its start"),
+    "",
+)
+FRAMES = Argument(
+    "frames",
+    _("Frames"),
+    _("How many pictures the sweep has, from {least} to {most}").format(least=MIN_FRAMES, most=MAX_FRAMES),
+    8,
+)
+FRAMES_AS = Argument(
+    "frames-as",
+    _("Frames come as"),
+    _(
+        '"group": a layer group in the image, the first frame lowest; "new-image": the layers of a new image, which '
+        "GIMP's GIF and WebP export takes as an animation, as it takes no group"
+    ),
+    "group",
+)
+SWEEP = Argument("sweep", _("Sweep"), _("Whether the dialog moves the weights"), False)
+SWEEP_SETTINGS = tuple(argument for argument in SETTINGS if argument.name != _COUNT)  # each frame is one picture
+
 
 def blend_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -> Blend:
-    """The blend that the arguments SETTINGS ask for.
+    """The blend that the arguments SETTINGS ask for; those that a procedure has not are at their defaults.
 
     Raises:
         UsageError: a value is out of its range; the text names the argument.
     """
-    known = {argument.name.replace("-", "_"): values[argument.name] for argument in SETTINGS}
+    given = [argument.name for argument in SETTINGS if argument.name in values]
+    known = {name.replace("-", "_"): values[name] for name in given}
     width, height, seed = known.pop("width"), known.pop("height"), known.pop("seed")
     size = made_size(area, *_sides(int(width), int(height)))
     try:
@@ -93,20 +122,38 @@ def blend_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -
         raise UsageError(_renamed(str(exc))) from exc
 
 
+def sweep_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -> tuple[Blend, ...]:
+    """The frames that the arguments SWEEP_SETTINGS, TO and FRAMES ask for. Errors as of blend_of and frames_of."""
+    one_picture = {name: value for name, value in values.items() if name != _COUNT}
+    blend = blend_of(items, one_picture, area)
+    return frames_of(blend, json_list(str(values[TO.name]), TO.name), int(values[FRAMES.name]))
+
+
 def conversion_of(values: Mapping[str, Value]) -> Conversion:
     """What becomes of colours.
 
     Raises:
         UsageError: the value is none of the choices.
     """
-    for choice in get_args(Conversion):
-        if choice == values[CONVERSION.name]:
-            return choice  # type: ignore[no-any-return]
-    raise UsageError(
-        _("conversion is {value!r}: must be one of {choices}").format(
-            value=values[CONVERSION.name], choices=", ".join(get_args(Conversion))
+    choice: Conversion = _choice(values, CONVERSION, get_args(Conversion))
+    return choice
+
+
+def frames_as_of(values: Mapping[str, Value]) -> FramesAs:
+    """Where the frames of a sweep go. Errors as of conversion_of."""
+    choice: FramesAs = _choice(values, FRAMES_AS, get_args(FramesAs))
+    return choice
+
+
+def _choice(values: Mapping[str, Value], argument: Argument, choices: tuple[Any, ...]) -> Any:
+    value = values[argument.name]
+    if value not in choices:
+        raise UsageError(
+            _("{name} is {value!r}: must be one of {choices}").format(
+                name=argument.name, value=value, choices=", ".join(choices)
+            )
         )
-    )
+    return value
 
 
 def _sides(width: int, height: int) -> tuple[int, int]:

@@ -8,8 +8,7 @@ claim without a lock is a lost one, and whoever finds it takes it over.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +16,7 @@ from typing import IO, Any
 from plugin_client.gimp.placing import Area
 from plugin_client.gimp.translation import _
 from plugin_client.wire.endpoint import data_folder, make_data_folder, write_privately
-from plugin_client.wire.errors import EndpointError, KandinskyError, TransportError
+from plugin_client.wire.errors import EndpointError, TransportError
 from plugin_client.wire.locking import lock
 
 FOLDER = "gimp-claims"  # in the data folder
@@ -78,18 +77,6 @@ def keep(claim: Claim) -> Held:
     except OSError as exc:
         raise EndpointError(_("{folder} cannot be written: {reason}").format(folder=folder, reason=exc)) from exc
     return Held(claim, file)
-
-
-@contextmanager
-def kept(claim: Claim) -> Iterator[None]:
-    """Hold a claim while its job is made and its result is put where it belongs. Raises: as `keep`."""
-    held = keep(claim)
-    try:
-        yield
-    except KandinskyError as exc:
-        held.settle(exc)
-        raise
-    held.settle(None)
 
 
 def take_lost() -> list[Held]:

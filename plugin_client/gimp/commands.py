@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult, with_model_here
+from plugin_client.client import BlendResult, Work, with_model_here
 from plugin_client.gimp import ingredients
-from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of
+from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of, frames_as_of, sweep_of
 from plugin_client.gimp.connection import connect
-from plugin_client.gimp.insert import Place, recipe_of
+from plugin_client.gimp.insert import Place, insert, insert_frames, recipe_of
 from plugin_client.gimp.pixels import target
 from plugin_client.gimp.placing import NEW_IMAGE
-from plugin_client.gimp.running import items_of, make_layer, place_of
+from plugin_client.gimp.running import Claimant, Insert, items_of, make_layer, place_of
 from plugin_client.gimp.translation import _
+from plugin_client.sweep import Sweep
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, Progress, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
@@ -57,18 +58,35 @@ def again(call: Call) -> Gimp.Layer:
     place = place_of(image, conversion_of(call.values))
     recipe = recipe_of(one_layer(call))
 
-    def with_its_past(result: BlendResult) -> BlendResult:
-        return replace(result, recipes=[with_provenance(made, recipe) for made in result.recipes])
+    def put(result: BlendResult, place: Place | None) -> Gimp.Layer:
+        recipes = [with_provenance(made, recipe) for made in result.recipes]
+        return insert(replace(result, recipes=recipes), place)
 
-    return _make(blend_from_recipe(recipe), place, with_its_past)
+    return _make(blend_from_recipe(recipe), place, put)
 
 
-def _make(
-    blend: Blend, place: Place | None, finish: Callable[[BlendResult], BlendResult] = lambda result: result
-) -> Gimp.Layer:
+def sweep(call: Call) -> Gimp.Layer:
+    image = image_of(call)
+    place = frames_place(image, call)
+    items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
+    frames = sweep_of(items, call.values, target(image))
+    return _wait(lambda claimant: Sweep(claimant.submit, frames), place, insert_frames)
+
+
+def frames_place(image: Gimp.Image, call: Call) -> Place | None:
+    """Where the frames of a sweep go. Frames that come as a new image lose no colours there."""
+    conversion = conversion_of(call.values)
+    return None if frames_as_of(call.values) == "new-image" else place_of(image, conversion)
+
+
+def _make(blend: Blend, place: Place | None, put: Insert = insert) -> Gimp.Layer:
+    return _wait(lambda claimant: claimant.submit(with_model_here(blend, claimant.client)), place, put)
+
+
+def _wait(submit: Callable[[Claimant], Work], place: Place | None, put: Insert) -> Gimp.Layer:
     Gimp.progress_init("Kandinsky")
     with connect() as client:
-        return make_layer(client, with_model_here(blend, client), place, show_progress, finish)
+        return make_layer(client, place, submit, show_progress, put)
 
 
 def show_progress(progress: Progress) -> None:

@@ -64,7 +64,7 @@ def parse(text: str) -> tuple[Ingredient, ...]:
     Raises:
         UsageError: it holds none, or one of them is not as it must be; the text names it.
     """
-    entries = _list(text)
+    entries = json_list(text, "ingredients")
     if not 1 <= len(entries) <= MAX_ITEMS:
         raise UsageError(
             _("ingredients has {number} entries: must have from 1 to {most}").format(
@@ -82,19 +82,24 @@ def to_json(ingredients: Iterable[Ingredient]) -> str:
     return json.dumps([_plain(ingredient) for ingredient in ingredients], ensure_ascii=False)
 
 
-def _list(text: str) -> list[Any]:
+def json_list(text: str, name: str) -> list[Any]:
+    """The list that the argument `name` holds as JSON; "" is an empty one.
+
+    Raises:
+        UsageError: it holds none.
+    """
     if len(text) > MAX_CHARS:
         raise UsageError(
-            _("ingredients has {number} characters: may have {most}").format(number=len(text), most=MAX_CHARS)
+            _("{name} has {number} characters: may have {most}").format(name=name, number=len(text), most=MAX_CHARS)
         )
     try:
         entries = json.loads(text or "[]")
     except (ValueError, RecursionError) as exc:
         raise UsageError(
-            _("ingredients is {value}, which is no JSON: {reason}").format(value=show(text), reason=exc)
+            _("{name} is {value}, which is no JSON: {reason}").format(name=name, value=show(text), reason=exc)
         ) from exc
     if type(entries) is not list:
-        raise UsageError(_("ingredients is {value}: must be a list").format(value=show(entries)))
+        raise UsageError(_("{name} is {value}: must be a list").format(name=name, value=show(entries)))
     return entries
 
 

@@ -13,7 +13,7 @@ from gi.repository import Gimp
 from plugin_client.client import BlendResult
 from plugin_client.gimp.pixels import write_layer
 from plugin_client.gimp.placing import Area, area_of
-from plugin_client.gimp.titles import title, variation_title
+from plugin_client.gimp.titles import frame_title, sweep_title, title, variation_title
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Picture
@@ -49,6 +49,22 @@ def insert(result: BlendResult, place: Place | None) -> Gimp.Layer:
         return _insert(result, place)
 
 
+def insert_frames(result: BlendResult, place: Place | None) -> Gimp.Layer:
+    """The frames of a sweep, the first of them lowest as in every animation of GIMP: a group, above the selected layer.
+
+    Without a place, or when its image was closed meanwhile, they are the layers of a new image, and the last of them
+    is returned: GIMP exports the layers of an image as an animation, and a group as a single frame of it.
+    """
+    if place is None or not place.image.is_valid():
+        return _add_frames(result, _new_image(result.pictures[0]), None)
+    with _one_undo_step(place.image):
+        parent, position = _above_the_selected(place.image)
+        group = Gimp.GroupLayer.new(place.image, sweep_title(result.recipes[0], result.recipes[-1]))
+        place.image.insert_layer(group, parent, position)
+        _add_frames(result, place, group)
+        return group
+
+
 def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
     """The recipe that came with a layer, as it is: recipe.py checks it.
 
@@ -82,6 +98,14 @@ def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
     for number, (picture, recipe) in enumerate(zip(result.pictures, result.recipes, strict=True)):
         _add(_layer(picture, variation_title(recipe), place), recipe, place, group, number)
     return group
+
+
+def _add_frames(result: BlendResult, place: Place, parent: Gimp.Layer | None) -> Gimp.Layer:
+    """Each above the one before; the last."""
+    for number, (picture, recipe) in enumerate(zip(result.pictures, result.recipes, strict=True), start=1):
+        layer = _layer(picture, frame_title(recipe, number, len(result.pictures)), place)
+        _add(layer, recipe, place, parent, 0)
+    return layer
 
 
 def _above_the_selected(image: Gimp.Image) -> tuple[Gimp.Layer | None, int]:

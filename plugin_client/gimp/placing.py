@@ -66,6 +66,12 @@ def square_seen(width: int, height: int, fit: Fit) -> Area:
     return Area((width - side) // 2, (height - side) // 2, side, side)
 
 
+def shows_backdrop(picture: Picture, fit: Fit) -> bool:
+    """Whether the model sees something of what lies behind a picture: around it, or through it."""
+    is_padded = fit == "pad" and picture.width != picture.height
+    return is_padded or (picture.channels == 4 and min(picture.pixels[3::4]) < 255)
+
+
 def area_of(picture: Picture) -> Area:
     """Where a picture lies in an image of its own."""
     return Area(0, 0, picture.width, picture.height)

@@ -45,7 +45,7 @@ def run(
 
     def act() -> Gimp.ValueArray:
         if run_mode == Gimp.RunMode.INTERACTIVE:
-            return _closed(procedure, _show_dialog(procedure, call, config))
+            return _closed(procedure, _show_dialog(procedure, call, config), call)
         return _success(GObject.Value(Gimp.Layer, definition.run(call)))
 
     return _told(procedure, act)
@@ -87,7 +87,7 @@ def _told(procedure: Gimp.Procedure, act: Callable[[], Gimp.ValueArray]) -> Gimp
 
 
 def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
-    """Every entry shows the dialog of kandinsky-blend. Only that one's own values are remembered."""
+    """Every entry shows the dialog of kandinsky-blend, and remembers those of its values that are its own too."""
     # Gtk wants a display from its import on, which a script's GIMP has not.
     from gi.repository import GimpUi
 
@@ -95,15 +95,24 @@ def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureCo
 
     GimpUi.init(BLEND)
     name = procedure.get_name()
-    if name != BLEND:
-        procedure = procedures.create(procedure.get_plug_in(), BLEND, run)
-        config = procedure.create_config()
-    return open_dialog(name, call, procedure, config)
+    if name == BLEND:
+        return open_dialog(name, call, procedure, config)
+    shown = procedures.create(procedure.get_plug_in(), BLEND, run)
+    values = shown.create_config()
+    layer = open_dialog(name, call, shown, values)
+    for argument in procedures.PROCEDURES[name].arguments:
+        if values.find_property(argument.name):  # what was shown is what Repeat uses
+            config.set_property(argument.name, values.get_property(argument.name))
+    return layer
 
 
-def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None) -> Gimp.ValueArray:
-    """How a dialog ended: its values are remembered when something was made."""
-    if layer is None or not layer.is_valid():
+def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None, call: Call) -> Gimp.ValueArray:
+    """How a dialog ended: its values are remembered when something was made.
+
+    GIMP keeps them in the image too, and complains with an error of its own where that was closed meanwhile.
+    """
+    is_image_gone = call.image is not None and not call.image.is_valid()
+    if layer is None or not layer.is_valid() or is_image_gone:
         return procedure.new_return_values(Status.CANCEL, None)
     return _success(GObject.Value(Gimp.Layer, layer))
 

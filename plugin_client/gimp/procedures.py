@@ -8,11 +8,24 @@ from dataclasses import dataclass
 from gi.repository import Gimp, GObject
 
 from plugin_client.gimp import commands
-from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, PROMPT, SETTINGS, Argument
+from plugin_client.gimp.arguments import (
+    CONVERSION,
+    FRAMES,
+    FRAMES_AS,
+    INGREDIENTS,
+    PROMPT,
+    SETTINGS,
+    SWEEP,
+    SWEEP_SETTINGS,
+    TO,
+    Argument,
+    Value,
+)
 from plugin_client.gimp.commands import Call
 from plugin_client.gimp.translation import _
 
 BLEND = "kandinsky-blend"
+SWEEP_FRAMES = "kandinsky-blend-sweep"
 MENU = "<Image>/Filters/Kandinsky"
 
 WHOLE = (-(2**31), 2**31 - 1)
@@ -33,6 +46,7 @@ class Definition:
     arguments: tuple[Argument, ...]
     sensitivity: Gimp.ProcedureSensitivityMask
     run: Callable[[Call], Gimp.Layer]
+    dialog_only: tuple[Argument, ...] = ()  # what the dialog remembers and a script does not see
 
 
 PROCEDURES = {
@@ -46,6 +60,7 @@ PROCEDURES = {
         (INGREDIENTS, *SETTINGS, CONVERSION),
         _WITH_IMAGE,
         commands.blend_layers_and_prompts,
+        dialog_only=(SWEEP, TO, FRAMES, FRAMES_AS),
     ),
     "kandinsky-blend-text-to-image": Definition(
         _("_Text to Image..."),
@@ -62,6 +77,17 @@ PROCEDURES = {
         (*SETTINGS, CONVERSION),
         _ONE_DRAWABLE,
         commands.variations,
+    ),
+    SWEEP_FRAMES: Definition(
+        _("_Sweep from Weights to Weights..."),
+        _("Pictures from one set of weights to another, as the frames of an animation"),
+        _(
+            "All frames have the same seed, so only what the weights change moves. Export frames that came as a new "
+            "image with File > Export As, as GIF or WebP."
+        ),
+        (INGREDIENTS, TO, FRAMES, *SWEEP_SETTINGS, FRAMES_AS, CONVERSION),
+        _WITH_IMAGE,
+        commands.sweep,
     ),
     "kandinsky-blend-again": Definition(
         _("_Use These Settings Again..."),
@@ -85,20 +111,29 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
     procedure.set_attribution("Kandinsky Blend", "Apache-2.0", "2026")
     for argument in definition.arguments:
         add_argument(procedure, argument)
+    for argument in definition.dialog_only:
+        add_argument(procedure, argument, kind="aux_argument")
     procedure.add_layer_return_value(
-        "layer", _("Layer"), _("The new layer, or the group of them"), False, GObject.ParamFlags.READWRITE
+        "layer",
+        _("Layer"),
+        _("The new layer, or the group of them; of frames in a new image the last"),
+        False,
+        GObject.ParamFlags.READWRITE,
     )
     return procedure
 
 
-def add_argument(procedure: Gimp.Procedure, argument: Argument) -> None:
-    name, label, flags = argument.name, argument.label, GObject.ParamFlags.READWRITE
+def add_argument(procedure: Gimp.Procedure, argument: Argument, kind: str = "argument") -> None:
+    """Add an argument; "aux_argument" is the kind that GIMP remembers and does not show to scripts."""
+    words = argument.name, argument.label, argument.help
+    value: tuple[Value, ...]
     match argument.default:
         case bool() as default:
-            procedure.add_boolean_argument(name, label, argument.help, default, flags)
+            type_, value = "boolean", (default,)
         case int() as default:
-            procedure.add_int_argument(name, label, argument.help, *WHOLE, default, flags)
+            type_, value = "int", (*WHOLE, default)
         case float() as default:
-            procedure.add_double_argument(name, label, argument.help, *REAL, default, flags)
+            type_, value = "double", (*REAL, default)
         case str() as default:
-            procedure.add_string_argument(name, label, argument.help, default, flags)
+            type_, value = "string", (default,)
+    getattr(procedure, f"add_{type_}_{kind}")(*words, *value, GObject.ParamFlags.READWRITE)

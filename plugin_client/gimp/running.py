@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult, Client
+from plugin_client.client import BlendResult, Client, Job, Work
 from plugin_client.gimp.arguments import Conversion
-from plugin_client.gimp.claims import kept
+from plugin_client.gimp.claims import Held, keep
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
-from plugin_client.gimp.insert import Place, insert
+from plugin_client.gimp.insert import Place
 from plugin_client.gimp.lost import claim_of
 from plugin_client.gimp.pixels import layer_of, read_layer, target
 from plugin_client.gimp.translation import _
-from plugin_client.wire.errors import UsageError
+from plugin_client.wire.errors import KandinskyError, UsageError
 from plugin_client.wire.limits import MAX_NAME_CHARS
 from plugin_client.wire.messages import Blend, Item, Progress
 
@@ -49,24 +49,51 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
     return Place(image, target(image), selected=not Gimp.Selection.is_empty(image))
 
 
+Insert = Callable[[BlendResult, Place | None], Gimp.Layer]
+
+
+class Claimant:
+    """Submits blends whose pictures belong to `place`, and holds a claim of each until it is settled."""
+
+    def __init__(self, client: Client, place: Place | None) -> None:
+        self.client = client
+        self._place = place
+        self._held: list[Held] = []
+
+    def submit(self, blend: Blend) -> Job:
+        """Errors as of Client.submit_blend and claims.keep."""
+        held = keep(claim_of(blend, self._place))
+        self._held.append(held)
+        return self.client.submit_blend(blend, held.claim.job)
+
+    def settle(self, end: object) -> None:
+        """Forget the claims when what was submitted has ended so, as of Held.settle."""
+        for held in self._held:
+            held.settle(end)
+
+
 def make_layer(
     client: Client,
-    blend: Blend,
     place: Place | None,
+    submit: Callable[[Claimant], Work],
     show: Callable[[Progress], None],
-    finish: Callable[[BlendResult], BlendResult],
+    put: Insert,
 ) -> Gimp.Layer:
-    """Have the blend made and the result, as `finish` leaves it, inserted; the daemon may then forget it.
+    """Have made what `submit` asks for and `put` where it belongs; the daemon may then forget it.
 
     Errors as of Job.result.
     """
-    claim = claim_of(blend, place)
-    with kept(claim):
-        job = client.submit_blend(blend, claim.job)
-        for progress in job.watch():
+    claimant = Claimant(client, place)
+    try:
+        work = submit(claimant)
+        for progress in work.watch():
             show(progress)
-        layer = insert(finish(job.result()), place)
-    job.discard()
+        layer = put(work.result(), place)
+    except KandinskyError as exc:
+        claimant.settle(exc)
+        raise
+    claimant.settle(None)
+    work.discard()
     return layer
 
 

@@ -17,7 +17,7 @@ from install.gimp import copy_plugin
 
 PROJECT = Path(__file__).parents[2]
 INSIDE = Path(__file__).parent / "inside"
-START_LIMIT = 300  # s for a start and all its cases
+START_LIMIT = 500  # s for a start and all its cases
 # Where the Python of this project's environment lies: the plug-in starts it, as bridge and as daemon.
 HOST_PYTHON = (Path(sys.prefix), Path(sys.base_prefix))
 CONFIG = """\

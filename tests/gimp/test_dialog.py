@@ -6,7 +6,7 @@ import pytest
 
 from tests.gimp.editor import Editor, case_names
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

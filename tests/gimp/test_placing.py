@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from plugin_client.gimp.placing import Area, made_size, read_scale, square_seen
-from plugin_client.gimp.titles import progress_line, title, variation_title
-from plugin_client.gimp.weights import even, shares
-from plugin_client.wire.messages import Progress
+from plugin_client.gimp.placing import Area, made_size, read_scale, shows_backdrop, square_seen
+from plugin_client.gimp.titles import frame_title, progress_line, sweep_title, title, variation_title
+from plugin_client.gimp.weights import even, onto_last, shares
+from plugin_client.wire.messages import Picture, Progress
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,20 @@ def test_the_square_that_the_model_sees(fit: str, area: tuple[int, int, int, int
     assert square_seen(200, 100, fit) == Area(*area)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("picture", "fit", "is_seen"),
+    [
+        (Picture(2, 1, 3, bytes(6)), "crop", False),
+        (Picture(2, 1, 3, bytes(6)), "pad", True),
+        (Picture(1, 1, 3, bytes(3)), "pad", False),
+        (Picture(2, 1, 4, bytes((0, 0, 0, 255, 0, 0, 0, 254))), "crop", True),
+        (Picture(2, 1, 4, bytes((0, 0, 0, 255, 0, 0, 0, 255))), "stretch", False),
+    ],
+)
+def test_a_backdrop_is_seen_around_a_picture_or_through_it(picture: Picture, fit: str, is_seen: bool) -> None:
+    assert shows_backdrop(picture, fit) == is_seen  # type: ignore[arg-type]
+
+
 def test_areas_meet_or_do_not() -> None:
     canvas = Area(0, 0, 40, 30)
     assert Area(-10, 20, 30, 30).intersection(canvas) == Area(0, 20, 20, 10)
@@ -53,6 +67,12 @@ def test_shares_are_of_all_weights_and_say_which_way() -> None:
     assert even(3) == 0.33
 
 
+def test_all_weight_goes_onto_the_last() -> None:
+    assert onto_last([0.3, 0.7]) == [0.0, 1.0]
+    assert onto_last([0.5]) == [0.5]
+    assert onto_last([]) == []
+
+
 def test_a_layer_is_called_what_it_is() -> None:
     items = [{"text": "a\ncat", "weight": 0.3}, {"embeds": "", "label": "sky", "weight": 0.7}]
     recipe = {"items": items, "seed": 42, "variation": 2}
@@ -62,7 +82,15 @@ def test_a_layer_is_called_what_it_is() -> None:
     assert len(title(long)) < 100
 
 
+def test_a_frame_is_called_what_it_is_and_how_an_animation_shows_it() -> None:
+    first = {"items": [{"text": "a cat (9ms)", "weight": 1}, {"text": "a sky", "weight": 0}], "seed": 42}
+    last = {"items": [{"text": "a sky", "weight": 1}], "seed": 42}
+    assert frame_title(first, 2, 8) == "Frame 2 of 8 (100ms) (replace): 1 a cat (9ms), seed 42"
+    assert sweep_title(first, last) == "Kandinsky sweep: 1 a cat (9ms) to 1 a sky, seed 42"
+
+
 def test_progress_in_words() -> None:
     progress = Progress("", "denoising", 12, 50, 0, 8.2, 25.0)
     assert progress_line(progress) == "Denoising, step 12 of 50, 8 s, about 25 s left"
+    assert progress_line(progress, 4) == "Picture 1 of 4, Denoising, step 12 of 50, 8 s, about 25 s left"
     assert progress_line(Progress("", "loading", 0, 0, 0, 0.0, -1.0)) == "Loading, 0 s"

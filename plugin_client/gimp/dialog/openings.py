@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,12 +10,13 @@ from gi.repository import Gimp
 
 from plugin_client.client import with_model_here
 from plugin_client.gimp import ingredients
-from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS
+from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS, SWEEP, TO
 from plugin_client.gimp.commands import Call, image_of, one_layer
 from plugin_client.gimp.connection import connect_to_running
 from plugin_client.gimp.dialog.window import BlendDialog
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.insert import recipe_of
+from plugin_client.gimp.procedures import BLEND, SWEEP_FRAMES
 from plugin_client.gimp.weights import even
 from plugin_client.wire.errors import DaemonNotRunning
 from plugin_client.wire.messages import Blend, PictureItem, TextItem
@@ -29,6 +31,7 @@ Opening = Callable[[Call, Gimp.ProcedureConfig], None]
 def open_dialog(name: str, call: Call, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
     """Show the dialog of `procedure`, as the menu entry `name` begins it; the last layer that was made, if one was."""
     OPENINGS[name](call, config)
+    config.set_property(SWEEP.name, name == SWEEP_FRAMES)
     image = None if name == TEXT_TO_IMAGE else call.image
     return BlendDialog(procedure, config, image).run()
 
@@ -37,6 +40,14 @@ def _blend(call: Call, config: Gimp.ProcedureConfig) -> None:
     """The selected layers, evenly; without any, what was blended last."""
     if layers := image_of(call).get_selected_layers():
         _put(config, *(LayerIngredient(layer.get_tattoo(), even(len(layers))) for layer in layers))
+
+
+def _sweep(call: Call, config: Gimp.ProcedureConfig) -> None:
+    """From the first of the selected layers to the last."""
+    if layers := image_of(call).get_selected_layers():
+        weights = [1.0] + [0.0] * (len(layers) - 1)
+        _put(config, *(LayerIngredient(layer.get_tattoo(), w) for layer, w in zip(layers, weights, strict=True)))
+        config.set_property(TO.name, json.dumps(weights[::-1]))
 
 
 def _text_to_image(call: Call, config: Gimp.ProcedureConfig) -> None:
@@ -74,7 +85,8 @@ def _put(config: Gimp.ProcedureConfig, *first: Ingredient) -> None:
 
 
 OPENINGS: dict[str, Opening] = {
-    "kandinsky-blend": _blend,
+    BLEND: _blend,
+    SWEEP_FRAMES: _sweep,
     TEXT_TO_IMAGE: _text_to_image,
     "kandinsky-blend-variations": _variations,
     "kandinsky-blend-again": _again,

@@ -8,7 +8,7 @@ from gi.repository import Gtk
 
 from plugin_client.gimp.dialog.thumbnails import pixbuf
 from plugin_client.gimp.dialog.widgets import named, text_button
-from plugin_client.gimp.titles import progress_line
+from plugin_client.gimp.titles import picture_line
 from plugin_client.gimp.translation import _
 from plugin_client.wire.messages import Picture, Progress
 
@@ -22,10 +22,11 @@ class ProgressPanel(Gtk.Box):
 
     def __init__(self, stopped: Callable[[], None]) -> None:
         super().__init__(spacing=12)
+        self._pictures = 1  # that are being made
         self._preview = named(Gtk.Image(), _("Preview"))
         self._bar = named(Gtk.ProgressBar(), _("Progress"))
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
-        self._stop = text_button(_("S_top"), stopped)
+        self._stop = text_button(_("St_op"), stopped)
         self._stop.set_sensitive(False)
         self._stop.set_valign(Gtk.Align.START)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
@@ -34,6 +35,10 @@ class ProgressPanel(Gtk.Box):
         self.pack_start(self._preview, False, False, 0)
         self.pack_start(column, True, True, 0)
         self.pack_start(self._stop, False, False, 0)
+
+    def expect(self, pictures: int) -> None:
+        """So many pictures are being made."""
+        self._pictures = pictures
 
     def begin(self, line: str) -> None:
         self._bar.set_fraction(0.0)
@@ -51,7 +56,7 @@ class ProgressPanel(Gtk.Box):
     def show_progress(self, progress: Progress) -> None:
         """Short of the end until the picture is there."""
         self._bar.set_fraction(min(progress.step / progress.steps, 0.99) if progress.steps else 0.0)
-        self.say(progress_line(progress))
+        self.say(picture_line(progress, self._pictures))
         if progress.preview:
             self.show_picture(progress.preview)
 

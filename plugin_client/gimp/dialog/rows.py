@@ -2,95 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from gi.repository import Gimp, Gtk
 
 from plugin_client.gimp.dialog import thumbnails
-from plugin_client.gimp.dialog.widgets import choice, icon_button, named, text_button
+from plugin_client.gimp.dialog.adding import AddButtons
+from plugin_client.gimp.dialog.layer_view import LayerView
+from plugin_client.gimp.dialog.weight import WeightSlider
+from plugin_client.gimp.dialog.widgets import icon_button, named
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
-from plugin_client.gimp.pixels import layer_of, read_layer
 from plugin_client.gimp.translation import _
-from plugin_client.gimp.weights import even, shares
-from plugin_client.wire.errors import KandinskyError
+from plugin_client.gimp.weights import onto_last, shares
 from plugin_client.wire.limits import MAX_ITEMS
-from plugin_client.wire.messages import EmbedsItem, Fit, TextItem
+from plugin_client.wire.messages import EmbedsItem, TextItem
 
-SLIDER = (-1.0, 2.0, 0.01)  # lowest, highest, step; a script may go further
+MOST_HEIGHT = 300  # px of all rows; beyond it they scroll
 
-_FITS = {"crop": _("Crop the centre"), "pad": _("Pad"), "stretch": _("Stretch")}
+
+@dataclass(frozen=True)
+class Entry:
+    """What a row stands for: an ingredient, and its weight at the end of a sweep."""
+
+    ingredient: Ingredient
+    to: float
 
 
 class Row(Gtk.Box):
-    """One ingredient. `moved`, `doubled` and `removed` are the list's; `changed` tells it of everything else."""
+    """One ingredient. Moving, doubling and removing are the list's, and it is told of every other change."""
 
-    def __init__(self, ingredient: Ingredient, image: Gimp.Image | None, rows: Rows) -> None:
+    def __init__(self, entry: Entry, image: Gimp.Image | None, rows: Rows) -> None:
         super().__init__(spacing=6)
-        self.ingredient = ingredient
-        self._image = image
+        self.entry = entry
         self._rows = rows
-        self._thumbnail = Gtk.Image()
-        self._share = Gtk.Label(width_chars=6, xalign=1.0)
-        self._slider = self._make_slider()
-        self.pack_start(self._thumbnail, False, False, 0)
-        self.pack_start(self._what(), True, True, 0)
-        self.pack_start(self._slider, False, False, 0)
-        self.pack_start(self._share, False, False, 0)
+        self._view: LayerView | None = None
+        self._start = WeightSlider(_("Weight"), _("Start"), entry.ingredient.weight, self._weighed)
+        self._end = WeightSlider(_("Weight at the end"), _("End"), entry.to, self._weighed_at_the_end)
+        self._end.set_no_show_all(True)
+        self.pack_start(self._what(image), True, True, 0)
+        self.pack_start(self._sliders(), False, False, 0)
         self._add_buttons()
-        self.show_thumbnail()
 
-    def show_share(self, percent: float) -> None:
-        self._share.set_text(_("{percent} %").format(percent=f"{percent:.0f}"))
+    def show_shares(self, at_start: float, at_end: float) -> None:
+        self._start.show_share(at_start)
+        self._end.show_share(at_end)
 
-    def show_thumbnail(self) -> None:
-        """Of a layer what the model sees; of anything else a sign."""
-        if not isinstance(self.ingredient, LayerIngredient) or self._image is None:
-            self._thumbnail.set_from_icon_name("gimp-tool-text", Gtk.IconSize.DND)
-            self._thumbnail.set_pixel_size(thumbnails.THUMBNAIL)
-            return
-        try:
-            item = self.ingredient.item(read_layer(layer_of(self._image, self.ingredient.layer)), "")
-        except KandinskyError as exc:
-            self._thumbnail.set_from_icon_name("dialog-warning", Gtk.IconSize.DND)
-            named(self._thumbnail, str(exc))
-        else:
-            self._thumbnail.set_from_pixbuf(thumbnails.as_seen(item))
-            named(self._thumbnail, _("What the model sees of it"))
+    def show_end(self, is_shown: bool) -> None:
+        """The weight at the end of a sweep, or that there is none."""
+        self._start.caption.set_visible(is_shown)
+        self._end.set_no_show_all(not is_shown)
+        self._end.show_all()
+        self._end.caption.set_visible(is_shown)
+        self._end.set_visible(is_shown)
 
-    def _what(self) -> Gtk.Widget:
-        match self.ingredient:
+    def move_end(self, to: float) -> None:
+        self._end.show_weight(to)
+
+    def refresh(self) -> None:
+        """It may have been painted on."""
+        if self._view is not None:
+            self._view.read_again()
+
+    def _what(self, image: Gimp.Image | None) -> Gtk.Widget:
+        match self.entry.ingredient:
             case TextItem(text):
                 return self._entry(text)
             case EmbedsItem(label=label):
-                return Gtk.Label(label=label or _("A picture of an earlier blend"), xalign=0.0)
-            case LayerIngredient(layer=tattoo, fit=fit):
-                return self._layer_box(tattoo, fit)
+                return _with_sign(Gtk.Label(label=label or _("A picture of an earlier blend"), xalign=0.0, ellipsize=3))
+            case LayerIngredient() as ingredient:
+                self._view = LayerView(image, ingredient, self._set)
+                return self._view
 
-    def _entry(self, text: str) -> Gtk.Entry:
+    def _entry(self, text: str) -> Gtk.Box:
         entry = Gtk.Entry(text=text, placeholder_text=_("A prompt, best in English"), activates_default=True)
+        entry.set_valign(Gtk.Align.CENTER)
         entry.connect("changed", lambda entry: self._set(text=entry.get_text()))
-        return named(entry, _("Prompt"))
+        return _with_sign(named(entry, _("Prompt")))
 
-    def _layer_box(self, tattoo: int, fit: Fit) -> Gtk.Box:
-        box = Gtk.Box(spacing=6)
-        layer = self._image.get_layer_by_tattoo(tattoo) if self._image else None
-        name = layer.get_name() if layer else _("This layer is gone")
-        box.pack_start(Gtk.Label(label=name, xalign=0.0, ellipsize=3, width_chars=14), True, True, 0)
-        combo = choice(_("Fit of {layer}").format(layer=name), [(fit, _FITS[fit]) for fit in get_args(Fit)], fit)
-        combo.connect("changed", lambda combo: self._set(fit=combo.get_active_id()))
-        box.pack_start(combo, False, False, 0)
-        return box
-
-    def _make_slider(self) -> Gtk.Scale:
-        slider = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, *SLIDER)
-        slider.set_value(self.ingredient.weight)
-        slider.set_size_request(150, -1)
-        slider.set_value_pos(Gtk.PositionType.RIGHT)
-        slider.add_mark(0.0, Gtk.PositionType.BOTTOM, None)
-        slider.connect("value-changed", lambda slider: self._set(weight=round(slider.get_value(), 2)))
-        return named(slider, _("Weight"))
+    def _sliders(self) -> Gtk.Box:
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, valign=Gtk.Align.CENTER)
+        for slider in (self._start, self._end):
+            column.pack_start(slider, False, False, 0)
+        return column
 
     def _add_buttons(self) -> None:
         rows = self._rows
@@ -100,50 +95,81 @@ class Row(Gtk.Box):
             ("edit-copy", _("Duplicate"), lambda: rows.duplicate(self)),
             ("edit-delete", _("Remove"), lambda: rows.remove_row(self)),
         ):
-            self.pack_start(icon_button(icon, name, clicked), False, False, 0)
+            button = icon_button(icon, name, clicked)
+            button.set_valign(Gtk.Align.CENTER)
+            self.pack_start(button, False, False, 0)
+
+    def _weighed(self, weight: float) -> None:
+        self._set(weight=weight)
+        if not self._rows.sweeps:
+            self._end.show_weight(weight)
+
+    def _weighed_at_the_end(self, to: float) -> None:
+        self.entry = replace(self.entry, to=to)
+        self._rows.changed()
 
     def _set(self, **changes: Any) -> None:
-        self.ingredient = replace(self.ingredient, **changes)
-        if "fit" in changes:
-            self.show_thumbnail()
+        self.entry = replace(self.entry, ingredient=replace(self.entry.ingredient, **changes))
         self._rows.changed()
+
+
+def _with_sign(widget: Gtk.Widget) -> Gtk.Box:
+    """Behind a sign where other rows have a thumbnail."""
+    sign = Gtk.Image.new_from_icon_name("gimp-tool-text", Gtk.IconSize.DND)
+    sign.set_pixel_size(thumbnails.THUMBNAIL)
+    box = Gtk.Box(spacing=6)
+    box.pack_start(sign, False, False, 0)
+    box.pack_start(widget, True, True, 0)
+    return box
 
 
 class Rows(Gtk.Box):
     """All ingredients. `told` is called with them after each change."""
 
-    def __init__(self, image: Gimp.Image | None, told: Callable[[tuple[Ingredient, ...]], None]) -> None:
+    def __init__(self, image: Gimp.Image | None, told: Callable[[tuple[Entry, ...]], None]) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._image = image
         self._told = told
-        self._box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
-        self.pack_start(self._box, True, True, 0)
-        buttons = Gtk.Box(spacing=6)
-        buttons.pack_start(text_button(_("Add _Prompt"), lambda: self.add_row(TextItem("", 0.5))), False, False, 0)
-        if image is not None:
-            buttons.pack_start(
-                text_button(_("Add Selected _Layers"), lambda: self._add_selected(image)), False, False, 0
-            )
-        self.pack_start(buttons, False, False, 0)
+        self.sweeps = False  # whether the weights at the end are shown
+        self._box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._view = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER)
+        self._view.add(self._box)
+        self._view.connect("map", lambda _: self._make_room())
+        self.pack_start(self._view, True, True, 0)
+        self.pack_start(AddButtons(image, self.add_row), False, False, 0)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(row.entry for row in self._box.get_children())
 
     @property
     def ingredients(self) -> tuple[Ingredient, ...]:
-        return tuple(row.ingredient for row in self._box.get_children())
+        return tuple(entry.ingredient for entry in self.entries)
 
-    def show_all_of(self, ingredients: tuple[Ingredient, ...]) -> None:
+    def show_all_of(self, entries: Sequence[Entry]) -> None:
         """Show these instead of those that are there."""
-        if ingredients == self.ingredients:
+        if tuple(entries) == self.entries:
             return
         for row in self._box.get_children():
             row.destroy()
-        for ingredient in ingredients:
-            self._append(ingredient)
+        for entry in entries:
+            self._append(entry)
         self.changed()
 
     def add_row(self, ingredient: Ingredient) -> None:
-        if len(self.ingredients) < MAX_ITEMS:
-            self._append(ingredient)
-            self.changed()
+        self._add(Entry(ingredient, ingredient.weight))
+
+    def show_ends(self, are_shown: bool) -> None:
+        """The weights at the end of a sweep too. Where none of them moves yet, all weight goes onto the last row."""
+        self.sweeps = are_shown
+        rows = self._box.get_children()
+        weights = [row.entry.ingredient.weight for row in rows]
+        if are_shown and weights == [row.entry.to for row in rows]:
+            for row, to in zip(rows, onto_last(weights), strict=True):
+                row.move_end(to)
+        for row in rows:
+            row.show_end(are_shown)
+        self._make_room()
 
     def move(self, row: Row, by: int) -> None:
         place = self._box.get_children().index(row) + by
@@ -152,7 +178,7 @@ class Rows(Gtk.Box):
 
     def duplicate(self, row: Row) -> None:
         place = self._box.get_children().index(row) + 1
-        self.add_row(row.ingredient)
+        self._add(row.entry)
         self._box.reorder_child(self._box.get_children()[-1], place)
         self.changed()
 
@@ -164,20 +190,33 @@ class Rows(Gtk.Box):
         """Read the layers anew: they may have been painted on."""
         if self._image is not None and self._image.is_valid():
             for row in self._box.get_children():
-                row.show_thumbnail()
+                row.refresh()
 
     def changed(self) -> None:
         rows = self._box.get_children()
-        for row, percent in zip(rows, shares([row.ingredient.weight for row in rows]), strict=True):
-            row.show_share(percent)
-        self._told(self.ingredients)
+        at_start = shares([row.entry.ingredient.weight for row in rows])
+        at_end = shares([row.entry.to for row in rows])
+        for row, *percents in zip(rows, at_start, at_end, strict=True):
+            row.show_shares(*percents)
+        self._make_room()
+        self._told(self.entries)
 
-    def _append(self, ingredient: Ingredient) -> None:
-        row = Row(ingredient, self._image, self)
+    def _make_room(self) -> None:
+        """The window grows with the rows, up to a height, and shrinks with them."""
+        _least, natural = self._box.get_preferred_height()
+        before, height = self._view.get_min_content_height(), min(natural, MOST_HEIGHT)
+        self._view.set_min_content_height(height)
+        window = self.get_toplevel()
+        if height < before and window.is_toplevel():
+            window.resize(window.get_size()[0], 1)
+
+    def _add(self, entry: Entry) -> None:
+        if len(self.entries) < MAX_ITEMS:
+            self._append(entry)
+            self.changed()
+
+    def _append(self, entry: Entry) -> None:
+        row = Row(entry, self._image, self)
         self._box.pack_start(row, False, False, 0)
         row.show_all()
-
-    def _add_selected(self, image: Gimp.Image) -> None:
-        layers = image.get_selected_layers()
-        for layer in layers:
-            self.add_row(LayerIngredient(layer.get_tattoo(), even(len(layers))))
+        row.show_end(self.sweeps)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 from gi.repository import GLib
 
-from plugin_client.client import BlendResult, Client, Job
-from plugin_client.gimp.claims import Held, keep
+from plugin_client.client import BlendResult, Client, Work
 from plugin_client.gimp.insert import Place
-from plugin_client.gimp.lost import claim_of
+from plugin_client.gimp.running import Claimant
 from plugin_client.wire.errors import KandinskyError, TransportError
-from plugin_client.wire.messages import Blend, Progress
+from plugin_client.wire.messages import Progress
 
 PERIOD = 20  # ms between looks for news
 
@@ -27,8 +25,8 @@ class Session:
         self._connect = connect
         self._show = show
         self._client: Client | None = None
-        self._job: Job | None = None
-        self._held: Held | None = None  # the claim of the job
+        self._work: Work | None = None
+        self._claimant: Claimant | None = None  # of the work
 
     def _connected(self) -> Client:
         """The connection, made now where there is none."""
@@ -36,15 +34,20 @@ class Session:
             self._client = self._connect()
         return self._client
 
-    def start(self, blend: Blend, place: Place | None, ended: Callable[[BlendResult | KandinskyError], None]) -> None:
-        """Have a blend made; `ended` is called later with the result, which belongs to `place`, or why there is none.
+    def start(
+        self,
+        submit: Callable[[Claimant], Work],
+        place: Place | None,
+        ended: Callable[[BlendResult | KandinskyError], None],
+    ) -> None:
+        """Have made what `submit` asks for, which belongs to `place`; `ended` is called later with it, or why not.
 
         Raises:
             KandinskyError: the daemon cannot be reached, or refuses.
         """
-        self._held = keep(claim_of(blend, place))
         try:
-            self._job = self._connected().submit_blend(blend, self._held.claim.job)
+            self._claimant = Claimant(self._connected(), place)
+            self._work = submit(self._claimant)
         except KandinskyError as exc:
             self._settle(exc)
             self.close()
@@ -53,14 +56,14 @@ class Session:
 
     def stop(self) -> None:
         """Ask for the job's end; acknowledged when this returns."""
-        if self._job is not None:
-            self._job.cancel()
+        if self._work is not None:
+            self._work.cancel()
 
     def close(self) -> None:
         """Leave; a job that runs is stopped."""
-        with contextlib.suppress(KandinskyError):  # a daemon that is gone has stopped it already
-            self.stop()
-        self._job = None
+        if self._work is not None:
+            self._work.discard()
+        self._work = None
         self._settle(None)
         if self._client is not None:
             self._client.close()
@@ -68,27 +71,27 @@ class Session:
 
     def _look(self, ended: Callable[[BlendResult | KandinskyError], None]) -> bool:
         """Called by the main loop until it returns False."""
-        if self._job is None:
+        if self._work is None:
             return False
         try:
-            while progress := self._job.poll(0):
+            while progress := self._work.poll(0):
                 self._show(progress)
-            if not self._job.is_over:
+            if not self._work.is_over:
                 return True
-            end: BlendResult | KandinskyError = self._job.result()
+            end: BlendResult | KandinskyError = self._work.result()
         except KandinskyError as exc:
             end = exc
-        job, held, self._job, self._held = self._job, self._held, None, None
+        work, claimant, self._work, self._claimant = self._work, self._claimant, None, None
         if isinstance(end, TransportError):
             self.close()  # the next job looks for a daemon anew
         ended(end)
-        if held is not None:
-            held.settle(end)
+        if claimant is not None:
+            claimant.settle(end)
         if not isinstance(end, TransportError):
-            job.discard()  # not before its picture is in its place
+            work.discard()  # not before its picture is in its place
         return False
 
     def _settle(self, end: object) -> None:
-        if self._held is not None:
-            self._held.settle(end)
-            self._held = None
+        if self._claimant is not None:
+            self._claimant.settle(end)
+            self._claimant = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import get_args
 
 from gi.repository import Gimp, GObject, Gtk
 
+from plugin_client.gimp.dialog.offer import Offer
+from plugin_client.gimp.dialog.seed import SeedBox
+from plugin_client.gimp.dialog.size import SizeBox
 from plugin_client.gimp.dialog.widgets import choice, labelled, named, spin
-from plugin_client.gimp.placing import Area, made_size
 from plugin_client.gimp.translation import _
-from plugin_client.wire.limits import BOUNDS, MAX_SEED
+from plugin_client.wire.limits import BOUNDS
 from plugin_client.wire.messages import Blending
 
 _BLENDINGS: dict[Blending, str] = {"linear": _("Linear"), "spherical": _("Spherical")}
@@ -18,43 +19,57 @@ _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
 
 
 class Settings(Gtk.Box):
-    """The settings in `config`. `area` is where the result goes; `models` is what the daemon offers."""
+    """The settings in `config`, of a picture for `image` or a new one."""
 
-    def __init__(self, config: Gimp.ProcedureConfig, area: Area, models: Sequence[str]) -> None:
+    def __init__(self, config: Gimp.ProcedureConfig, image: Gimp.Image | None) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._config = config
-        self._area = area
-        self._size = Gtk.Label(xalign=0.0)
+        self.seed = SeedBox(config)
+        self.size = SizeBox(config, image)
+        self._variations = self._number("count", _("Variations"), 1)
+        self._models = named(Gtk.ComboBoxText(), _("Model"))
+        self._chosen = self._models.connect("changed", lambda _: self._keep_model())
+        self._computing = Gtk.Label(xalign=0.0)
         self.pack_start(self._main(), False, False, 0)
-        self.pack_start(self._more(models), False, False, 0)
-        for name in ("width", "height"):
-            config.connect(f"notify::{name}", lambda *_: self._show_size())
-        self._show_size()
+        self.pack_start(self._more(), False, False, 0)
+        self.offer = Offer()
+        config.connect("notify::model", lambda *_: self._show_models())
+
+    def show_offer(self, offer: Offer) -> None:
+        """What the daemon offers, as far as is known."""
+        self.offer = offer
+        self._computing.set_text(offer.line)
+        self._show_models()
+
+    def allow_variations(self, are_allowed: bool) -> None:
+        """A frame of a sweep is one picture."""
+        self._variations.set_sensitive(are_allowed)
 
     def _main(self) -> Gtk.Grid:
         grid = Gtk.Grid(row_spacing=6, column_spacing=12)
-        labelled(grid, 0, _("_Keep away from"), self._text("negative", _("Keep away from")))
-        labelled(grid, 1, _("_Steps"), self._number("steps", _("Steps"), 1))
-        labelled(grid, 1, _("_Guidance"), self._number("guidance", _("Guidance"), 0.5, 1), column=2)
-        labelled(grid, 2, _("S_eed"), self._seed())
-        labelled(grid, 2, _("_Variations"), self._number("count", _("Variations"), 1), column=2)
-        labelled(grid, 3, _("_Width"), self._side("width", _("Width, 0 follows the image or selection")))
-        labelled(grid, 3, _("_Height"), self._side("height", _("Height, 0 follows the image or selection")), column=2)
-        grid.attach(self._size, 1, 4, 3, 1)
+        negative = self._text("negative", _("Keep away from"))
+        labelled(grid, 0, _("_Keep away from"), negative, width=3)
+        labelled(grid, 1, _("S_teps"), self._number("steps", _("Steps"), 1))
+        labelled(grid, 1, _("G_uidance"), self._number("guidance", _("Guidance"), 0.5, 1), column=2)
+        labelled(grid, 2, _("S_eed"), self.seed, focus=self.seed.field)
+        labelled(grid, 2, _("_Variations"), self._variations, column=2)
+        labelled(grid, 3, _("Si_ze"), self.size, focus=self.size.choice, width=3)
+        grid.attach(self.size.line, 1, 4, 3, 1)
         return grid
 
-    def _more(self, models: Sequence[str]) -> Gtk.Expander:
-        grid = Gtk.Grid(row_spacing=6, column_spacing=12)
+    def _more(self) -> Gtk.Expander:
+        grid = Gtk.Grid(row_spacing=6, column_spacing=12, margin_top=6)
         blendings = choice(_("Blending"), [(name, _BLENDINGS[name]) for name in get_args(Blending)], "linear")
-        names = choice(_("Model"), [("", _("The daemon's first")), *((name, name) for name in models)], "")
         labelled(grid, 0, _("_Blending"), self._bound("blending", blendings, "active-id"))
-        labelled(grid, 1, _("_Model"), self._bound("model", names, "active-id"))
-        labelled(grid, 2, _("Prio_r steps"), self._number("prior-steps", _("Prior steps"), 1))
-        labelled(grid, 3, _("Prior g_uidance"), self._number("prior-guidance", _("Prior guidance"), 0.5, 1))
-        labelled(grid, 4, _("Words for the pa_inting"), self._text("decoder-prompt", _("Words for the painting")))
-        divided = Gtk.CheckButton.new_with_mnemonic(_("_Divide the weights by their sum"))
-        grid.attach(self._bound("normalise", divided, "active"), 0, 5, 2, 1)
-        expander = Gtk.Expander.new_with_mnemonic(_("M_ore"))
+        divided = Gtk.CheckButton.new_with_mnemonic(_("Divide the weights b_y their sum"))
+        grid.attach(self._bound("normalise", divided, "active"), 2, 0, 2, 1)
+        labelled(grid, 1, _("Prior steps"), self._number("prior-steps", _("Prior steps"), 1))
+        labelled(grid, 1, _("Prior guidance"), self._number("prior-guidance", _("Prior guidance"), 0.5, 1), column=2)
+        words = self._text("decoder-prompt", _("Words for the painting"))
+        labelled(grid, 2, _("Words for the painting"), words, width=3)
+        labelled(grid, 3, _("Mo_del"), self._models, width=3)
+        grid.attach(self._computing, 1, 4, 3, 1)
+        expander = Gtk.Expander.new_with_mnemonic(_("_More"))
         expander.add(grid)
         return expander
 
@@ -70,15 +85,17 @@ class Settings(Gtk.Box):
         bounds = BOUNDS[f"Blend.{argument.replace('-', '_')}"]
         return self._bound(argument, spin(name, *bounds, step, digits), "value")
 
-    def _side(self, argument: str, name: str) -> Gtk.Widget:
-        return self._bound(argument, spin(name, 0, BOUNDS[f"Blend.{argument}"][1], 64), "value")
+    def _show_models(self) -> None:
+        """Those that are offered, and the one in the argument, which a file may have brought."""
+        chosen = self._config.get_property("model") or ""
+        choices = self.offer.choices()
+        if chosen not in dict(choices):
+            choices.append((chosen, chosen))
+        with self._models.handler_block(self._chosen):
+            self._models.remove_all()
+            for name, label in choices:
+                self._models.append(name, label)
+            self._models.set_active_id(chosen)
 
-    def _seed(self) -> Gtk.Box:
-        """-1 draws a seed; the lock keeps the one of the last picture."""
-        return self._bound("seed", spin(_("Seed, -1 draws one"), -1, MAX_SEED, 1), "value")
-
-    def _show_size(self) -> None:
-        given = [self._config.get_property(name) for name in ("width", "height")]
-        width, height = made_size(self._area, *given)
-        made, placed = f"{width} x {height}", f"{self._area.width} x {self._area.height}"
-        self._size.set_text(_("Made at {made}, placed at {placed} pixels").format(made=made, placed=placed))
+    def _keep_model(self) -> None:
+        self._config.set_property("model", self._models.get_active_id() or "")

@@ -42,10 +42,18 @@ def spin(name: str, low: float, high: float, step: float, digits: int = 0) -> Gt
     return named(button, name)
 
 
-def labelled(grid: Gtk.Grid, row: int, label: str, widget: Gtk.Widget, column: int = 0) -> None:
-    """Put `widget` behind its label, which a mnemonic of the label leads to."""
+def labelled(
+    grid: Gtk.Grid,
+    row: int,
+    label: str,
+    widget: Gtk.Widget,
+    column: int = 0,
+    width: int = 1,
+    focus: Gtk.Widget | None = None,
+) -> None:
+    """Put `widget`, over `width` columns, behind its label. A mnemonic of that leads to `focus`, or to the widget."""
     caption = Gtk.Label.new_with_mnemonic(label)
     caption.set_xalign(0.0)
-    caption.set_mnemonic_widget(widget)
+    caption.set_mnemonic_widget(focus or widget)
     grid.attach(caption, column, row, 1, 1)
-    grid.attach(widget, column + 1, row, 1, 1)
+    grid.attach(widget, column + 1, row, width, 1)

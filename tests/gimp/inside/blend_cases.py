@@ -168,14 +168,14 @@ def test_the_last_values_are_used_with_an_empty_dialog_skipped():
         image,
         mode=Gimp.RunMode.WITH_LAST_VALS,
         ingredients=json.dumps(two_layers_and_a_prompt(image)),
-        **{key.replace("-", "_"): value for key, value in QUICK.items()},
+        **QUICK,
     )
     check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
     is_a_picture(layers[0])
 
 
 def test_text_to_image_needs_no_image():
-    status, message, layers = call("kandinsky-blend-text-to-image", None, prompt="a cat", **QUICK_WORDS)
+    status, message, layers = call("kandinsky-blend-text-to-image", None, prompt="a cat", **QUICK)
     check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
     check(place(layers[0]), (0, 0, 64, 64))
     check(layers[0].get_name(), "Kandinsky: 1 a cat, seed 7")
@@ -184,7 +184,7 @@ def test_text_to_image_needs_no_image():
 def test_variations_of_a_layer():
     image = image_of_two_layers()
     top = image.get_layers()[0]
-    status, message, layers = call("kandinsky-blend-variations", image, [top], count=2, **QUICK_WORDS)
+    status, message, layers = call("kandinsky-blend-variations", image, [top], count=2, **QUICK)
     check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
     check([layer.get_name() for layer in layers], [f"Kandinsky: 1 blue, seed 7, variation {n}" for n in (1, 2)])
 
@@ -193,7 +193,7 @@ def test_arguments_are_refused_by_name():
     image = image_of_two_layers()
     good = json.dumps(two_layers_and_a_prompt(image))
     for name, value, sentence in REFUSED:
-        found = refused("kandinsky-blend", image, **{"ingredients": good, **QUICK_WORDS, name: value})
+        found = refused("kandinsky-blend", image, **{"ingredients": good, **QUICK, name: value})
         check((name, found), (name, sentence))
     check(refused("kandinsky-blend-text-to-image", None), "prompt is empty: say what the picture is of")
 
@@ -237,7 +237,7 @@ def test_any_letter_may_stand_in_a_prompt_and_in_a_layer_name():
 def test_ingredients_are_refused_by_name():
     image = image_of_two_layers()
     for text, sentence in REFUSED_INGREDIENTS:
-        check(refused("kandinsky-blend", image, ingredients=text, **QUICK_WORDS), sentence)
+        check(refused("kandinsky-blend", image, ingredients=text, **QUICK), sentence)
 
 
 def test_a_layer_that_was_deleted_is_refused():
@@ -257,7 +257,6 @@ def test_no_image_is_left_behind():
     check(len(list(all_layers(image.get_layers()))), 3)
 
 
-QUICK_WORDS = {key.replace("-", "_"): value for key, value in QUICK.items()}
 REFUSED_INGREDIENTS = [
     ('{"text": "a"}', "ingredients is {'text': 'a'}: must be a list"),
     ('[{"text": "a"}]', "ingredients[0] lacks the field 'weight'"),

@@ -12,7 +12,7 @@ TYPES = {
     Gimp.ImageBaseType.GRAY: Gimp.ImageType.GRAYA_IMAGE,
     Gimp.ImageBaseType.INDEXED: Gimp.ImageType.INDEXEDA_IMAGE,
 }
-QUICK = {"width": 64, "height": 64, "steps": 2, "prior-steps": 2, "seed": 7.0}
+QUICK = {"width": 64, "height": 64, "steps": 2, "prior_steps": 2, "seed": 7.0}
 
 
 def new_image(width=40, height=30, base=Gimp.ImageBaseType.RGB, precision=Gimp.Precision.U8_NON_LINEAR):
@@ -78,7 +78,7 @@ def call(name, image=None, drawables=(), mode=Gimp.RunMode.NONINTERACTIVE, **arg
 
 def blend(image, ingredients, drawables=(), **arguments):
     """The layers of a blend that must succeed."""
-    given = {**{key.replace("-", "_"): value for key, value in QUICK.items()}, **arguments}
+    given = {**QUICK, **arguments}
     status, message, layers = call("kandinsky-blend", image, drawables, ingredients=json.dumps(ingredients), **given)
     assert status == Gimp.PDBStatusType.SUCCESS, (status, message)
     return layers

@@ -9,7 +9,7 @@ from gi.repository import Gegl, Gimp, Gio
 from tests.gimp.inside.images import BLUE, QUICK, RED, add_layer, call, new_image
 
 FILE = Gio.File.new_for_path(str(Path(os.environ["CASES_FOLDER"], "killed.xcf")))
-LONG = {**{key.replace("-", "_"): value for key, value in QUICK.items()}, "steps": 25}
+LONG = {**QUICK, "steps": 25}
 
 
 def ingredients(image):

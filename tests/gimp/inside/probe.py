@@ -11,8 +11,10 @@ from pathlib import Path
 
 from gi.repository import Gegl, Gimp
 
-from tests.gimp.inside.images import GREEN, add_layer, new_image, pixels, seen
+from tests.gimp.inside.images import CLEAR, GREEN, call, new_image, pixels, seen
+from tests.gimp.inside.images import add_layer as add_layer_of_colour
 
+MOST_DISPLAYS = 100  # that a test has opened; GIMP tells no list of them
 FOLDER = Path(os.environ["CASES_FOLDER"])
 
 
@@ -36,7 +38,7 @@ def images():
 def large_image():
     """An image of the size that the model was trained on, shown beside the others."""
     image = new_image(768, 768)
-    layer = add_layer(image, GREEN, "large")
+    layer = add_layer_of_colour(image, GREEN, "large")
     image.set_selected_layers([layer])
     Gimp.Display.new(image)
 
@@ -60,10 +62,52 @@ def paint():
     return list(layer.get_buffer().get(Gegl.Rectangle.new(5, 5, 1, 1), 1.0, "R'G'B' u8", Gegl.AbyssPolicy.NONE))
 
 
+def add_layer():
+    """What an artist does while the dialog is open: a layer that is clear."""
+    add_layer_of_colour(Gimp.get_images()[0], CLEAR, "clear")
+    Gimp.displays_flush()
+
+
+def remove_layer():
+    image = Gimp.get_images()[0]
+    image.remove_layer(image.get_layer_by_name("clear"))
+    Gimp.displays_flush()
+
+
+def select():
+    """The quarter in the upper left corner."""
+    image = Gimp.get_images()[0]
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, image.get_width() // 2, image.get_height() // 2)
+    Gimp.displays_flush()
+
+
+def deselect():
+    Gimp.Selection.none(Gimp.get_images()[0])
+    Gimp.displays_flush()
+
+
+def repeat_sweep():
+    """As Filters > Repeat does it: the names of the layers of the image that comes of it."""
+    image = next(image for image in Gimp.get_images() if not image.get_layers()[0].get_name().startswith("Frame "))
+    _, _, (last,) = call("kandinsky-blend-sweep", image, mode=Gimp.RunMode.WITH_LAST_VALS)
+    made = last.get_image()
+    names = [layer.get_name() for layer in made.get_layers()]
+    made.delete()
+    return names
+
+
+def frames():
+    """The names of the first image's layers, from the lowest up; those of a group in a list of their own."""
+    return [
+        [child.get_name() for child in layer.get_children()[::-1]] if layer.is_group() else layer.get_name()
+        for layer in Gimp.get_images()[0].get_layers()[::-1]
+    ]
+
+
 def close_image():
-    """As an artist does who closes the view without saving."""
-    for display in Gimp.get_displays() if hasattr(Gimp, "get_displays") else [Gimp.default_display()]:
-        display.delete()
+    """As an artist does who closes every view without saving."""
+    for number in filter(Gimp.Display.id_is_valid, range(MOST_DISPLAYS)):
+        Gimp.Display.get_by_id(number).delete()
 
 
 def _digest(image):

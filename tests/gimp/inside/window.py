@@ -11,24 +11,26 @@ from pathlib import Path
 import gi
 
 gi.require_version("Atspi", "2.0")
+gi.require_version("GdkPixbuf", "2.0")
 
-from gi.repository import Atspi  # noqa: E402 - the version must be chosen first
+from gi.repository import Atspi, GdkPixbuf  # noqa: E402 - the version must be chosen first
 
 PATIENCE = 60.0  # s
+STARTING = 180.0  # s, for GIMP to start on a busy machine
 FOLDER = Path(os.environ["CASES_FOLDER"])
 ROLE = Atspi.Role
 SENSITIVE = Atspi.StateType.SENSITIVE
 
 
-def wait_for(what, look):
+def wait_for(what, look, patience=PATIENCE):
     """The first thing that `look` finds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(gi.repository.GLib.Error):  # what was looked at has gone meanwhile
             if found := look():
                 return found
         time.sleep(0.05)
-    raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
+    raise AssertionError(f"waited {patience:g} s in vain for {what}")
 
 
 def nodes(top):
@@ -76,6 +78,37 @@ def spin(name, value):
     one(name, ROLE.SPIN_BUTTON).set_current_value(value)
 
 
+def choose(name, label):
+    """An entry of a list by its label."""
+    combo = one(name, ROLE.COMBO_BOX)
+    menu = combo.get_child_at_index(0)
+    labels = [menu.get_child_at_index(n).get_name() for n in range(menu.get_child_count())]
+    assert label in labels, labels
+    combo.get_selection_iface().select_child(labels.index(label))
+
+
+def set_size(width, height):
+    choose("Size", "Typed")
+    spin("Width", width)
+    spin("Height", height)
+
+
+def value(name):
+    """What the number field holds."""
+    return one(name, ROLE.SPIN_BUTTON).get_current_value()
+
+
+def colour_at(node, across, down):
+    """Red, green, blue on the screen, at a part of the way over a widget."""
+    shot("colour")
+    box = node.get_component_iface().get_extents(Atspi.CoordType.SCREEN)
+    picture = GdkPixbuf.Pixbuf.new_from_file(str(FOLDER / "colour.png"))
+    (FOLDER / "colour.png").unlink()
+    x, y = box.x + int(box.width * across), box.y + int(box.height * down)
+    start = y * picture.get_rowstride() + x * picture.get_n_channels()
+    return tuple(picture.get_pixels()[start : start + 3])
+
+
 def keys(*words):
     subprocess.run(["xdotool", *words], check=True)
 
@@ -84,15 +117,36 @@ def shot(name):
     subprocess.run(["scrot", "-o", str(FOLDER / f"{name}.png")], check=False)
 
 
-def labels():
-    """The labels of the dialog."""
+def all_of(role):
+    """The widgets of the dialog of this kind."""
     return [
         node
         for app in applications()
         if app and "kandinsky" in (app.get_name() or "")
         for node in nodes(app)
-        if node.get_role() == ROLE.LABEL
+        if node.get_role() == role
     ]
+
+
+def shown(name):
+    """The widgets of this name that are not hidden."""
+    return list(filter(is_shown, find(name)))
+
+
+def is_shown(node):
+    return node.get_state_set().contains(Atspi.StateType.SHOWING)
+
+
+def labels():
+    """The labels of the dialog that are not hidden."""
+    return list(filter(is_shown, all_of(ROLE.LABEL)))
+
+
+def toggle(name):
+    """Press a switch, of either kind."""
+    switches = (ROLE.TOGGLE_BUTTON, ROLE.CHECK_BOX)
+    node = wait_for(f"the switch {name}", lambda: [node for role in switches for node in find(name, role)])[0]
+    node.do_action(0)
 
 
 def text_of():
@@ -110,11 +164,11 @@ def check(found, expected):
         raise AssertionError(f"found {found!r:.300}, expected {expected!r:.300}")
 
 
-def ask(question):
+def ask(question, patience=PATIENCE):
     """What probe.py, inside GIMP, answers."""
     (FOLDER / "question.part").write_text(question)
     (FOLDER / "question.part").rename(FOLDER / "question")
-    wait_for("GIMP's answer", (FOLDER / "answer").exists)
+    wait_for("GIMP's answer", (FOLDER / "answer").exists, patience)
     answer = json.loads((FOLDER / "answer").read_text())
     (FOLDER / "answer").unlink()
     return answer
@@ -122,8 +176,8 @@ def ask(question):
 
 def report(cases):
     """Run the cases in their order; how each of them ended goes into a file."""
-    gimp_window()
-    ask("images")
+    gimp_window(STARTING)
+    ask("images", STARTING)
     found = {name: _complaint(case) for name, case in list(cases.items()) if name.startswith("test_")}
     (FOLDER / "report.json").write_text(json.dumps(found))
 
@@ -137,7 +191,7 @@ def _complaint(case):
     return ""
 
 
-def gimp_window():
+def gimp_window(patience=PATIENCE):
     return wait_for(
         "GIMP's window",
         lambda: subprocess.run(
@@ -146,6 +200,7 @@ def gimp_window():
             text=True,
             check=False,
         ).stdout.split(),
+        patience,
     )[-1]
 
 

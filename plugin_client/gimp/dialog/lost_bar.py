@@ -21,7 +21,7 @@ PERIOD = 1000  # ms between looks for news
 _OPEN, _DISCARD = 1, 2
 
 
-class OfferBar(Gtk.InfoBar):
+class LostBar(Gtk.InfoBar):
     """Is not to be seen while there is nothing to offer. Call close() when the dialog ends.
 
     No daemon is started only to look.

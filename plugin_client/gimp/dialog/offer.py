@@ -1,0 +1,65 @@
+"""What the daemon offers, in the words of the dialog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plugin_client.gimp.connection import connect_to_running
+from plugin_client.gimp.translation import _
+from plugin_client.wire.errors import KandinskyError
+from plugin_client.wire.messages import ModelInfo
+
+_DEVICES = {"CPU": _("the processor"), "Ascend": _("the Ascend accelerator")}
+_PRECISIONS = {
+    "float32": _("full precision (float32)"),
+    "float16": _("half precision (float16)"),
+    "bfloat16": _("half precision (bfloat16)"),
+}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The models, the first of which is the daemon's default, and what it computes on and in."""
+
+    models: tuple[ModelInfo, ...] = ()
+    device: str = ""
+    precision: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask."""
+        return bool(self.models and self.device)
+
+    @property
+    def line(self) -> str:
+        """E.g. "Computes on the processor, in full precision (float32)"."""
+        if not self.models:
+            return _("No daemon runs yet: the first picture starts it")
+        if not self.device:
+            return _("What it computes on is known with the first picture")
+        return _("Computes on {device}, in {precision}").format(
+            device=_DEVICES.get(self.device, self.device), precision=_PRECISIONS.get(self.precision, self.precision)
+        )
+
+    def choices(self) -> list[tuple[str, str]]:
+        """(name, label) of each model."""
+        if not self.models:
+            return [("", _("The daemon's first"))]
+        first = self.models[0]
+        return [("", _("{model} (the daemon's first)").format(model=_label(first)))] + [
+            (model.name, _label(model)) for model in self.models[1:]
+        ]
+
+
+def ask_running() -> Offer:
+    """What the daemon offers, if one runs: none is started only to show the dialog."""
+    try:
+        with connect_to_running() as client:
+            models, pong = client.models(), client.ping()
+    except KandinskyError:
+        return Offer()
+    return Offer(models, pong.device, pong.precision)
+
+
+def _label(model: ModelInfo) -> str:
+    return model.name.rstrip("/").rpartition("/")[2] or model.name

@@ -1,0 +1,125 @@
+"""How large the picture is: as the image, as the selection, or as typed."""
+
+from __future__ import annotations
+
+from gi.repository import Gimp, Gtk
+
+from plugin_client.gimp.dialog.widgets import named, spin
+from plugin_client.gimp.pixels import canvas, target
+from plugin_client.gimp.placing import NEW_IMAGE, Area, made_size
+from plugin_client.gimp.translation import _
+from plugin_client.wire.limits import BOUNDS
+
+IMAGE, SELECTION, TYPED = "image", "selection", "typed"
+SIDES = ("width", "height")
+
+
+class SizeBox(Gtk.Box):
+    """Bound to the arguments "width" and "height" of `config`, which are 0 unless the size is typed.
+
+    `line`, which goes below, says what comes of it.
+    """
+
+    def __init__(self, config: Gimp.ProcedureConfig, image: Gimp.Image | None) -> None:
+        super().__init__(spacing=12)
+        self._config = config
+        self._image = image
+        self.choice = named(Gtk.ComboBoxText(), _("Size"))
+        self._chosen = self.choice.connect("changed", lambda _: self._choose())
+        self._typed: dict[Gtk.SpinButton, int] = {}  # the handlers of what is typed
+        self._fields = [self._field("width", _("Width")), self._field("height", _("Height"))]
+        self._sides = self._make_sides()
+        self.line = Gtk.Label(xalign=0.0)
+        self.pack_start(self.choice, False, False, 0)
+        self.pack_start(self._sides, False, False, 0)
+        self._offered: tuple[str, ...] = ()
+        self.refresh()
+        for name in SIDES:
+            config.connect(f"notify::{name}", lambda *_: self._show())
+
+    @property
+    def covers_image(self) -> bool:
+        """Whether the picture goes over the whole image, whatever is selected in it."""
+        return bool(self.choice.get_active_id() == IMAGE)
+
+    @property
+    def area(self) -> Area:
+        """Where the picture goes."""
+        if self._image is None or not self._image.is_valid():
+            return NEW_IMAGE
+        return canvas(self._image) if self.covers_image else target(self._image)
+
+    def refresh(self) -> None:
+        """A selection may have come, which is chosen then, or gone."""
+        offered = (SELECTION, IMAGE, TYPED) if self._has_selection() else (IMAGE, TYPED)
+        if offered != self._offered:
+            self._offered = offered
+            with self.choice.handler_block(self._chosen):
+                self.choice.remove_all()
+                for name in offered:
+                    self.choice.append(name, self._label(name))
+                self.choice.set_active_id(TYPED if self._is_typed() else offered[0])
+        self._show()
+
+    def _has_selection(self) -> bool:
+        return self._image is not None and self._image.is_valid() and not Gimp.Selection.is_empty(self._image)
+
+    def _label(self, name: str) -> str:
+        if name == IMAGE and self._image is None:
+            return _("Usual")
+        return {IMAGE: _("Of the image"), SELECTION: _("Of the selection"), TYPED: _("Typed")}[name]
+
+    def _field(self, argument: str, name: str) -> Gtk.SpinButton:
+        field = spin(name, *BOUNDS[f"Blend.{argument}"], 64)
+        self._typed[field] = field.connect("value-changed", lambda _: self._keep_typed())
+        return field
+
+    def _make_sides(self) -> Gtk.Box:
+        box = Gtk.Box(spacing=6)
+        for label, field in zip((_("_Width"), _("He_ight")), self._fields, strict=True):
+            caption = Gtk.Label.new_with_mnemonic(label)
+            caption.set_mnemonic_widget(field)
+            box.pack_start(caption, False, False, 0)
+            box.pack_start(field, False, False, 0)
+        return box
+
+    def _is_typed(self) -> bool:
+        return any(self._config.get_property(name) for name in SIDES)
+
+    def _made(self) -> tuple[int, int]:
+        return made_size(self.area, *(self._config.get_property(name) for name in SIDES))
+
+    def _choose(self) -> None:
+        sides = self._made() if self.choice.get_active_id() == TYPED else (0, 0)
+        self._put(*sides)
+        self._show()
+
+    def _keep_typed(self) -> None:
+        self._put(*(field.get_value_as_int() for field in self._fields))
+
+    def _put(self, width: int, height: int) -> None:
+        for name, side in zip(SIDES, (width, height), strict=True):
+            self._config.set_property(name, side)
+
+    def _show(self) -> None:
+        """What the arguments say."""
+        is_typed = self._is_typed()
+        if is_typed != (self.choice.get_active_id() == TYPED):
+            with self.choice.handler_block(self._chosen):
+                self.choice.set_active_id(TYPED if is_typed else self._offered[0])
+        self._sides.set_sensitive(is_typed)
+        made = self._made()
+        for field, side in zip(self._fields, made, strict=True):
+            with field.handler_block(self._typed[field]):
+                field.set_value(side)
+        self.line.set_text(self._words(*made))
+
+    def _words(self, width: int, height: int) -> str:
+        if self._image is None:
+            return _("Made at {made} pixels").format(made=_by(width, height))
+        placed = _by(self.area.width, self.area.height)
+        return _("Made at {made}, placed at {placed} pixels").format(made=_by(width, height), placed=placed)
+
+
+def _by(width: int, height: int) -> str:
+    return f"{width} x {height}"
