@@ -19,8 +19,9 @@ from install.steps import InstallError, child_environment
 
 GIMPS = ("gimp-3.0", "gimp-3.2", "gimp-3", "gimp")
 START, INSTALL = "Start GIMP 3 once, then run python3 install gimp", "Run python3 install gimp"
-# Of the model that is the default, on the Hugging Face hub; the model side knows them too.
+# Of the full model, on the Hugging Face hub; the model side knows them too.
 REPOSITORIES = ("kandinsky-community/kandinsky-2-1-prior", "kandinsky-community/kandinsky-2-1")
+FULL = "kandinsky-blend start --model kandinsky-2-1"
 LIMIT = 120.0  # s for a command to answer: the first start of a daemon loads a library from a cold disk
 
 
@@ -209,15 +210,15 @@ def check_daemon(environment: Environment) -> list[Finding]:
 
 
 def check_download(home: Path, variables: Mapping[str, str]) -> Finding:
-    """The files of the model that a daemon loads which was given none; one that runs tells of its own."""
+    """The files of the full model; the small one that a daemon offers which was given none is part of the project."""
     cache = Path(variables.get("XDG_CACHE_HOME") or home / ".cache") / "huggingface"
     hub = Path(variables.get("HF_HUB_CACHE") or Path(variables.get("HF_HOME") or cache) / "hub")
     folders = [hub / f"models--{repository.replace('/', '--')}" for repository in REPOSITORIES]
     if not all(any(folder.glob("snapshots/*/model_index.json")) for folder in folders):
-        return Hint("model files", f"not in {hub} yet", "The first blend fetches them, 13 GB")
+        return Hint("full model", f"not in {hub}; the small one is there", f"To fetch its 13 GB: {FULL}, then a blend")
     if any(any(folder.glob("blobs/*.incomplete")) for folder in folders):
-        return Hint("model files", f"not all in {hub} yet", "The next blend fetches the rest")
-    return Finding("model files", f"in {hub}")
+        return Hint("full model", f"not all in {hub}", f"To fetch the rest: {FULL}, then a blend")
+    return Finding("full model", f"in {hub}")
 
 
 def check_models(program: Path) -> list[Finding]:

@@ -88,7 +88,7 @@ class Sweep(Work):
         self._newest: Progress | None = None
         self._stopped = False
         self._submit_next()
-        self.ahead = self._job.ahead
+        self._client, self.ahead = self._job._client, self._job.ahead
 
     @property
     def is_over(self) -> bool:

@@ -26,9 +26,10 @@ def test_the_model_of_a_daemon_that_was_given_none_has_one_name() -> None:
     assert launch.DEFAULT_MODEL == daemon.DEFAULT_MODEL == catalog.DEFAULT
 
 
-def test_the_doctor_looks_for_the_files_of_that_model() -> None:
-    default = catalog.locate(catalog.DEFAULT)
-    assert (default.prior, default.decoder) == doctor.REPOSITORIES
+def test_the_doctor_looks_for_the_files_of_the_full_model() -> None:
+    full = catalog.locate(catalog.FULL)
+    assert (full.prior, full.decoder) == doctor.REPOSITORIES
+    assert catalog.FULL in doctor.FULL
 
 
 def test_the_model_side_writes_the_recipes_that_clients_read() -> None:

@@ -77,7 +77,7 @@ def recipe(blend: Blend) -> dict[str, Any]:
     names += ("seed", "variation", "blending", "normalise")
     settings = {name: getattr(blend, name) for name in names}
     made_by = {
-        "model": blend.model or "kandinsky-2-1",
+        "model": blend.model or "embedded",
         "model_hash": "f00d",
         "precision": "float32",
         "device": "CPU",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin_client.gimp.claims import FOLDER, Claim, Home, keep, kept, take_lost
+from plugin_client.gimp.claims import FOLDER, Claim, Home, keep, take_lost
 from plugin_client.gimp.placing import Area
 from plugin_client.wire.endpoint import HOME_VARIABLE
 from plugin_client.wire.errors import EndpointError, JobFailed, NoAnswer
@@ -72,20 +72,19 @@ def test_only_one_finds_it() -> None:
 
 
 def test_a_settled_claim_leaves_nothing(folder: Path) -> None:
-    with kept(CLAIM):
-        assert len(list(folder.iterdir())) == 2
+    held = keep(CLAIM)
+    assert len(list(folder.iterdir())) == 2
+    held.settle(None)
     assert list(folder.iterdir()) == []
 
 
 def test_a_failed_job_is_forgotten(folder: Path) -> None:
-    with pytest.raises(JobFailed), kept(CLAIM):
-        raise JobFailed("internal", "it failed")
+    keep(CLAIM).settle(JobFailed("internal", "it failed"))
     assert list(folder.iterdir()) == []
 
 
 def test_a_job_that_may_go_on_is_lost() -> None:
-    with pytest.raises(NoAnswer), kept(CLAIM):
-        raise NoAnswer("silence")
+    keep(CLAIM).settle(NoAnswer("silence"))
     assert taken() == [CLAIM]
 
 

@@ -111,7 +111,7 @@ def test_without_a_daemon_it_says_how_one_comes(home: Editor) -> None:
     run = install(home, "doctor", KANDINSKY_BLEND_HOME=str(home.folder / "nobody"))
     assert run.returncode == 0, run.stdout
     assert lines(run, "ok    daemon: no daemon runs at ")
-    assert lines(run, "ok    model files: not in ")
+    assert lines(run, "ok    full model: not in ")
     assert lines(run, "      -> GIMP starts one when it needs it. To do so now: ")[0].endswith("kandinsky-blend start")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugin_client.gimp.placing import Area, made_size, read_scale, shows_backdrop, square_seen
-from plugin_client.gimp.titles import frame_title, progress_line, sweep_title, title, variation_title
+from plugin_client.gimp.titles import frame_title, picture_line, progress_line, sweep_title, title, variation_title
 from plugin_client.gimp.weights import even, onto_last, shares
 from plugin_client.wire.messages import Picture, Progress
 
@@ -92,5 +92,5 @@ def test_a_frame_is_called_what_it_is_and_how_an_animation_shows_it() -> None:
 def test_progress_in_words() -> None:
     progress = Progress("", "denoising", 12, 50, 0, 8.2, 25.0)
     assert progress_line(progress) == "Denoising, step 12 of 50, 8 s, about 25 s left"
-    assert progress_line(progress, 4) == "Picture 1 of 4, Denoising, step 12 of 50, 8 s, about 25 s left"
+    assert picture_line(progress, 4) == "Picture 1 of 4, Denoising, step 12 of 50, 8 s, about 25 s left"
     assert progress_line(Progress("", "loading", 0, 0, 0, 0.0, -1.0)) == "Loading, 0 s"

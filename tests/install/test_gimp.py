@@ -142,7 +142,7 @@ def test_the_doctor_says_what_came_in_place_of_an_answer(
 
 def test_the_doctor_says_how_much_of_the_model_is_there(tmp_path: Path) -> None:
     hub = tmp_path / ".cache/huggingface/hub"
-    assert check_download(tmp_path, {}).found == f"not in {hub} yet"
+    assert check_download(tmp_path, {}).found == f"not in {hub}; the small one is there"
     for name in ("kandinsky-2-1", "kandinsky-2-1-prior"):
         folder = hub / f"models--kandinsky-community--{name}"
         (folder / "snapshots/abc").mkdir(parents=True)
@@ -150,8 +150,8 @@ def test_the_doctor_says_how_much_of_the_model_is_there(tmp_path: Path) -> None:
         (folder / "blobs").mkdir()
     assert check_download(tmp_path, {}).to_do == ""
     (folder / "blobs/def.incomplete").touch()
-    assert check_download(tmp_path, {}).found == f"not all in {hub} yet"
-    assert check_download(tmp_path, {"HF_HOME": "/elsewhere"}).found == "not in /elsewhere/hub yet"
+    assert check_download(tmp_path, {}).found == f"not all in {hub}"
+    assert check_download(tmp_path, {"HF_HOME": "/elsewhere"}).found == "not in /elsewhere/hub; the small one is there"
 
 
 def test_the_doctor_notices_a_moved_project_and_a_missing_plugin(profile: Profile, tmp_path: Path) -> None:
