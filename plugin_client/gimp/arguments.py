@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from plugin_client.client import make_blend
 from plugin_client.gimp.ingredients import json_list
-from plugin_client.gimp.placing import Area, made_size
+from plugin_client.gimp.placing import USUAL_SIDE, Area, made_size
 from plugin_client.gimp.translation import _
 from plugin_client.sweep import MAX_FRAMES, MIN_FRAMES, frames_of
 from plugin_client.wire.errors import UsageError
@@ -109,13 +109,16 @@ SWEEP_SETTINGS = tuple(argument for argument in SETTINGS if argument.name != _CO
 def blend_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -> Blend:
     """The blend that the arguments SETTINGS ask for; those that a procedure has not are at their defaults.
 
+    Where no size is given it has none: `running.fitted` finds one.
+
     Raises:
         UsageError: a value is out of its range; the text names the argument.
     """
     given = [argument.name for argument in SETTINGS if argument.name in values]
     known = {name.replace("-", "_"): values[name] for name in given}
     width, height, seed = known.pop("width"), known.pop("height"), known.pop("seed")
-    size = made_size(area, *_sides(int(width), int(height)))
+    sides = _sides(int(width), int(height))
+    size = made_size(area, *sides, USUAL_SIDE) if any(sides) else sides
     try:
         return make_blend(items, size=size, seed=_seed(float(seed)), **known)
     except UsageError as exc:

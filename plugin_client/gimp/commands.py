@@ -13,8 +13,8 @@ from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, c
 from plugin_client.gimp.connection import connect
 from plugin_client.gimp.insert import Place, insert, insert_frames, recipe_of
 from plugin_client.gimp.pixels import target
-from plugin_client.gimp.placing import NEW_IMAGE
-from plugin_client.gimp.running import Claimant, Insert, items_of, make_layer, place_of
+from plugin_client.gimp.placing import NEW_IMAGE, Area
+from plugin_client.gimp.running import Claimant, Insert, fitted, items_of, make_layer, place_of
 from plugin_client.gimp.translation import _
 from plugin_client.sweep import Sweep
 from plugin_client.wire.errors import UsageError
@@ -35,14 +35,14 @@ def blend_layers_and_prompts(call: Call) -> Gimp.Layer:
     image = image_of(call)
     place = place_of(image, conversion_of(call.values))
     items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
-    return _make(blend_of(items, call.values, target(image)), place)
+    return _make(blend_of(items, call.values, target(image)), place, target(image))
 
 
 def text_to_image(call: Call) -> Gimp.Layer:
     prompt = str(call.values[PROMPT.name])
     if not prompt.strip():
         raise UsageError(_("prompt is empty: say what the picture is of"))
-    return _make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE), None)
+    return _make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE), None, NEW_IMAGE)
 
 
 def variations(call: Call) -> Gimp.Layer:
@@ -50,7 +50,7 @@ def variations(call: Call) -> Gimp.Layer:
     place = place_of(image, conversion_of(call.values))
     layer = one_layer(call)
     items = items_of(image, [ingredients.LayerIngredient(layer.get_tattoo(), 1.0)])
-    return _make(blend_of(items, call.values, target(image)), place)
+    return _make(blend_of(items, call.values, target(image)), place, target(image))
 
 
 def again(call: Call) -> Gimp.Layer:
@@ -62,15 +62,20 @@ def again(call: Call) -> Gimp.Layer:
         recipes = [with_provenance(made, recipe) for made in result.recipes]
         return insert(replace(result, recipes=recipes), place)
 
-    return _make(blend_from_recipe(recipe), place, put)
+    return _make(blend_from_recipe(recipe), place, target(image), put)
 
 
 def sweep(call: Call) -> Gimp.Layer:
     image = image_of(call)
     place = frames_place(image, call)
     items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
-    frames = sweep_of(items, call.values, target(image))
-    return _wait(lambda claimant: Sweep(claimant.submit, frames), place, insert_frames)
+    area = target(image)
+    frames = sweep_of(items, call.values, area)
+
+    def submit(claimant: Claimant) -> Work:
+        return Sweep(claimant.submit, [fitted(frame, claimant.client, area) for frame in frames])
+
+    return _wait(submit, place, insert_frames)
 
 
 def frames_place(image: Gimp.Image, call: Call) -> Place | None:
@@ -79,8 +84,11 @@ def frames_place(image: Gimp.Image, call: Call) -> Place | None:
     return None if frames_as_of(call.values) == "new-image" else place_of(image, conversion)
 
 
-def _make(blend: Blend, place: Place | None, put: Insert = insert) -> Gimp.Layer:
-    return _wait(lambda claimant: claimant.submit(with_model_here(blend, claimant.client)), place, put)
+def _make(blend: Blend, place: Place | None, area: Area, put: Insert = insert) -> Gimp.Layer:
+    def submit(claimant: Claimant) -> Work:
+        return claimant.submit(fitted(with_model_here(blend, claimant.client), claimant.client, area))
+
+    return _wait(submit, place, put)
 
 
 def _wait(submit: Callable[[Claimant], Work], place: Place | None, put: Insert) -> Gimp.Layer:

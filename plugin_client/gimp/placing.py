@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugin_client.wire.limits import MAX_SIDE, MIN_SIDE
-from plugin_client.wire.messages import Fit, Picture
+from plugin_client.wire.messages import Fit, ModelInfo, Picture
 
-TRAINED_SIDE = (
-    768  # the model was trained on squares of this side: many more pixels repeat things, many fewer lose them
-)
-LEAST_SIDE = 512
+USUAL_SIDE = 768  # of the squares that the full model draws best: many more pixels repeat things, many fewer lose them
+LEAST_SHARE = 2 / 3  # of that side, for a small area: it is quicker, and nothing is lost yet
 MAX_READ_SIDE = 2048  # of a layer that is read: the model looks at 224 x 224 of it
 
 
@@ -35,13 +34,20 @@ class Area:
         return Area(self.x + x, self.y + y, self.width, self.height)
 
 
-NEW_IMAGE = Area(0, 0, TRAINED_SIDE, TRAINED_SIDE)
+NEW_IMAGE = Area(0, 0, USUAL_SIDE, USUAL_SIDE)
 
 
-def made_size(area: Area, width: int, height: int) -> tuple[int, int]:
+def side_of(models: Sequence[ModelInfo], name: str) -> int:
+    """Of the squares that the model of this name draws best, or the first one for ""; 0 while that is not known."""
+    found = [model.side for model in models if model.name == name] or [model.side for model in models]
+    return found[0] if found else 0
+
+
+def made_size(area: Area, width: int, height: int, side: int) -> tuple[int, int]:
     """What the model is asked for: `width` and `height` where they are given, and 0 is the shape of `area`.
 
-    The area's proportions are kept, with as many pixels as the model is used to. A given side alone sets the other.
+    The area's proportions are kept, with as many pixels as the model is used to, which draws squares of `side` best.
+    A given width or height alone sets the other.
     """
     if width and height:
         return width, height
@@ -49,7 +55,7 @@ def made_size(area: Area, width: int, height: int) -> tuple[int, int]:
         scale = width / area.width if width else height / area.height
     else:
         pixels = area.width * area.height
-        scale = math.sqrt(min(max(pixels, LEAST_SIDE**2), TRAINED_SIDE**2) / pixels)
+        scale = math.sqrt(min(max(pixels, (LEAST_SHARE * side) ** 2), side**2) / pixels)
     return width or _side(area.width * scale), height or _side(area.height * scale)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from gi.repository import Gimp
 
@@ -13,6 +15,7 @@ from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.insert import Place
 from plugin_client.gimp.lost import claim_of
 from plugin_client.gimp.pixels import layer_of, read_layer, target
+from plugin_client.gimp.placing import USUAL_SIDE, Area, made_size, side_of
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import KandinskyError, UsageError
 from plugin_client.wire.limits import MAX_NAME_CHARS
@@ -47,6 +50,27 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
     if mode and conversion == "new-image":
         return None
     return Place(image, target(image), selected=not Gimp.Selection.is_empty(image))
+
+
+SIDE_SECONDS = 20.0  # for a daemon that was just started to tell of its models
+
+
+def fitted(blend: Blend, client: Client, area: Area) -> Blend:
+    """A blend of which no size was asked in the shape of `area`, at the size that its model draws best."""
+    if blend.width:
+        return blend
+    width, height = made_size(area, 0, 0, _side(client, blend.model))
+    return replace(blend, width=width, height=height)
+
+
+def _side(client: Client, model: str) -> int:
+    """Of the squares that the model draws best, as soon as the daemon knows."""
+    deadline = time.monotonic() + SIDE_SECONDS
+    while time.monotonic() < deadline:
+        if side := side_of(client.models(), model):
+            return side
+        time.sleep(0.05)
+    return USUAL_SIDE
 
 
 Insert = Callable[[BlendResult, Place | None], Gimp.Layer]

@@ -10,6 +10,7 @@ from plugin_client.gimp.dialog.offer import Offer
 from plugin_client.gimp.dialog.seed import SeedBox
 from plugin_client.gimp.dialog.size import SizeBox
 from plugin_client.gimp.dialog.widgets import choice, labelled, named, spin
+from plugin_client.gimp.placing import side_of
 from plugin_client.gimp.translation import _
 from plugin_client.wire.limits import BOUNDS
 from plugin_client.wire.messages import Blending
@@ -96,6 +97,7 @@ class Settings(Gtk.Box):
             for name, label in choices:
                 self._models.append(name, label)
             self._models.set_active_id(chosen)
+        self.size.suit(side_of(self.offer.models, chosen))
 
     def _keep_model(self) -> None:
         self._config.set_property("model", self._models.get_active_id() or "")

@@ -6,7 +6,7 @@ from gi.repository import Gimp, Gtk
 
 from plugin_client.gimp.dialog.widgets import named, spin
 from plugin_client.gimp.pixels import canvas, target
-from plugin_client.gimp.placing import NEW_IMAGE, Area, made_size
+from plugin_client.gimp.placing import NEW_IMAGE, USUAL_SIDE, Area, made_size
 from plugin_client.gimp.translation import _
 from plugin_client.wire.limits import BOUNDS
 
@@ -33,6 +33,7 @@ class SizeBox(Gtk.Box):
         self.pack_start(self.choice, False, False, 0)
         self.pack_start(self._sides, False, False, 0)
         self._offered: tuple[str, ...] = ()
+        self._side = USUAL_SIDE  # of the squares that the model draws best
         self.refresh()
         for name in SIDES:
             config.connect(f"notify::{name}", lambda *_: self._show())
@@ -48,6 +49,11 @@ class SizeBox(Gtk.Box):
         if self._image is None or not self._image.is_valid():
             return NEW_IMAGE
         return canvas(self._image) if self.covers_image else target(self._image)
+
+    def suit(self, side: int) -> None:
+        """Propose sizes for a model that draws squares of `side` best; 0 where that is not known."""
+        self._side = side or USUAL_SIDE
+        self._show()
 
     def refresh(self) -> None:
         """A selection may have come, which is chosen then, or gone."""
@@ -87,7 +93,7 @@ class SizeBox(Gtk.Box):
         return any(self._config.get_property(name) for name in SIDES)
 
     def _made(self) -> tuple[int, int]:
-        return made_size(self.area, *(self._config.get_property(name) for name in SIDES))
+        return made_size(self.area, *(self._config.get_property(name) for name in SIDES), self._side)
 
     def _choose(self) -> None:
         sides = self._made() if self.choice.get_active_id() == TYPED else (0, 0)

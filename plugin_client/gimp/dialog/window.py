@@ -32,7 +32,8 @@ from plugin_client.gimp.dialog.session import Session
 from plugin_client.gimp.dialog.settings import Settings
 from plugin_client.gimp.dialog.sweep import SweepBox
 from plugin_client.gimp.insert import Place, insert, insert_frames
-from plugin_client.gimp.running import Claimant, Insert, items_of, place_of
+from plugin_client.gimp.placing import Area
+from plugin_client.gimp.running import Claimant, Insert, fitted, items_of, place_of
 from plugin_client.gimp.titles import sweep_title
 from plugin_client.gimp.translation import _
 from plugin_client.sweep import Sweep
@@ -46,9 +47,10 @@ _CONVERSIONS: dict[int, Conversion] = {1: "layer", 2: "new-image"}
 
 @dataclass(frozen=True)
 class Order:
-    """What Generate asks for: the blends of a sweep, or a single one, and what becomes of the pictures."""
+    """What Generate asks for: the blends of a sweep, or a single one, their shape, and what becomes of the pictures."""
 
     blends: tuple[Blend, ...]
+    area: Area
     insert: Insert
 
     @property
@@ -60,7 +62,8 @@ class Order:
         return len(self.blends) > 1
 
     def submit(self, claimant: Claimant) -> Work:
-        blends = [replace(blend, preview_every=PREVIEW_EVERY) for blend in self.blends]
+        fitting = (fitted(blend, claimant.client, self.area) for blend in self.blends)
+        blends = [replace(blend, preview_every=PREVIEW_EVERY) for blend in fitting]
         return Sweep(claimant.submit, blends) if self.is_sweep else claimant.submit(blends[0])
 
     def name(self, result: BlendResult, layer: Gimp.Layer) -> str:
@@ -181,10 +184,10 @@ class BlendDialog:
         return replace(place, area=self._settings.size.area, selected=False)
 
     def _order(self, items: tuple[Item, ...]) -> Order:
-        values = self._values()
+        values, area = self._values(), self._settings.size.area
         if self._is_sweep:
-            return Order(sweep_of(items, values, self._settings.size.area), insert_frames)
-        return Order((blend_of(items, values, self._settings.size.area),), insert)
+            return Order(sweep_of(items, values, area), area, insert_frames)
+        return Order((blend_of(items, values, area),), area, insert)
 
     def _values(self) -> dict[str, Value]:
         names = [argument.name for argument in (*SETTINGS, TO, FRAMES)]
