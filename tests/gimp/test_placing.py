@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from plugin_client.gimp.placing import Area, made_size, read_scale, shows_backdrop, square_seen
+from plugin_client.gimp.placing import Area, made_size, read_scale, shows_backdrop, side_of, square_seen
 from plugin_client.gimp.titles import frame_title, picture_line, progress_line, sweep_title, title, variation_title
 from plugin_client.gimp.weights import even, onto_last, shares
-from plugin_client.wire.messages import Picture, Progress
+from plugin_client.wire.messages import ModelInfo, Picture, Progress
 
 
 @pytest.mark.parametrize(
-    ("area", "given", "size"),
+    ("area", "given", "side", "size"),
     [
-        ((768, 768), (0, 0), (768, 768)),
-        ((4000, 3000), (0, 0), (887, 665)),  # as many pixels as the model is used to, in the image's shape
-        ((100, 100), (0, 0), (512, 512)),
-        ((600, 600), (0, 0), (600, 600)),
-        ((400, 300), (64, 48), (64, 48)),
-        ((400, 300), (64, 0), (64, 48)),
-        ((400, 300), (0, 300), (400, 300)),
-        ((8000, 10), (0, 0), (2048, 18)),
-        ((10, 8000), (0, 768), (16, 768)),
+        ((768, 768), (0, 0), 768, (768, 768)),
+        ((4000, 3000), (0, 0), 768, (887, 665)),  # as many pixels as the model is used to, in the image's shape
+        ((4000, 3000), (0, 0), 128, (148, 111)),
+        ((100, 100), (0, 0), 768, (512, 512)),
+        ((100, 100), (0, 0), 128, (100, 100)),
+        ((600, 600), (0, 0), 768, (600, 600)),
+        ((400, 300), (64, 48), 768, (64, 48)),
+        ((400, 300), (64, 0), 768, (64, 48)),
+        ((400, 300), (0, 300), 768, (400, 300)),
+        ((8000, 10), (0, 0), 768, (2048, 18)),
+        ((10, 8000), (0, 768), 768, (16, 768)),
     ],
 )
-def test_the_size_that_is_made(area: tuple[int, int], given: tuple[int, int], size: tuple[int, int]) -> None:
-    assert made_size(Area(5, 5, *area), *given) == size
+def test_the_size_that_is_made(area: tuple[int, int], given: tuple[int, int], side: int, size: tuple[int, int]) -> None:
+    assert made_size(Area(5, 5, *area), *given, side) == size
+
+
+def test_a_model_tells_the_side_of_its_squares() -> None:
+    models = [ModelInfo("small", "", "", loaded=False, side=128), ModelInfo("full", "", "", loaded=False, side=768)]
+    assert [side_of(models, name) for name in ("", "small", "full", "gone")] == [128, 128, 768, 128]
+    assert side_of([], "") == 0
 
 
 @pytest.mark.parametrize(

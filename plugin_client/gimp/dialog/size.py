@@ -93,7 +93,8 @@ class SizeBox(Gtk.Box):
         return any(self._config.get_property(name) for name in SIDES)
 
     def _made(self) -> tuple[int, int]:
-        return made_size(self.area, *(self._config.get_property(name) for name in SIDES), self._side)
+        width, height = (self._config.get_property(name) for name in SIDES)
+        return made_size(self.area, width, height, self._side)
 
     def _choose(self) -> None:
         sides = self._made() if self.choice.get_active_id() == TYPED else (0, 0)
