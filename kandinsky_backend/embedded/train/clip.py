@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import (
     CLIPTextConfig,
     CLIPTextModelWithProjection,
-    CLIPTokenizer,
+    CLIPTokenizerFast,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
 )
@@ -31,7 +31,7 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def text_model(tokenizer: CLIPTokenizer) -> CLIPTextModelWithProjection:
+def text_model(tokenizer: CLIPTokenizerFast) -> CLIPTextModelWithProjection:
     """The text half."""
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
@@ -103,7 +103,7 @@ def labels_of(said: Said) -> list[int]:
     return [names.index(name) if name else UNNAMED for name, names in columns]
 
 
-def tokens(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+def tokens(tokenizer: CLIPTokenizerFast, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Ids and mask (B, longest). Attention is causal and pads are masked, so padding on to 77 would change nothing."""
     batch = tokenizer(list(captions), padding="longest", truncation=True, return_tensors="pt")
     return batch.input_ids, batch.attention_mask
@@ -112,7 +112,7 @@ def tokens(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> tuple[Tensor, T
 class Trainee(nn.Module):
     """Both halves and the temperature."""
 
-    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+    def __init__(self, tokenizer: CLIPTokenizerFast) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.text, self.vision = text_model(tokenizer), vision_model()

@@ -48,4 +48,6 @@ def decoder_pipeline(work: Path) -> KandinskyPipeline:
 def export(work: Path, out: Path) -> None:
     """Write `out`/prior and `out`/decoder."""
     prior_pipeline(work).to(torch.float16).save_pretrained(out / "prior", safe_serialization=True)
+    for file in ("vocab.json", "merges.txt"):  # without tokenizer.json's rule for Chinese, and read before it
+        (out / "prior" / "tokenizer" / file).unlink()
     decoder_pipeline(work).to(torch.float16).save_pretrained(out / "decoder", safe_serialization=True)

@@ -21,7 +21,7 @@ from .dataset import UNNAMED, Dataset
 from .group_norm import quicken
 from .loop import Losses, Run, Schedule, reduced_precision, train, trained
 
-SCHEDULE = Schedule(steps=10_000, learning_rate=1e-3)
+SCHEDULE = Schedule(steps=12_500, learning_rate=1e-3)
 BATCH = 32  # a worker
 PROMPTED = 0.15  # of the pictures have a caption too; the product's own blends leave it empty
 UNGUIDED = 0.1  # have the embedding of no picture: the negative of guidance
@@ -124,8 +124,8 @@ def fit(data: Dataset, latents: Tensor, codes: Tensor, embeds: Embeds, prompts: 
 
 def _roughened(embeds: Tensor) -> Tensor:
     """Embeddings a little off, as the prior's and the sums of a blend are."""
-    scale = 1 + 0.15 * torch.randn(len(embeds), 1)
-    noise = 0.4 * torch.rand(len(embeds), 1) * torch.randn_like(embeds)
+    scale = 1 + 0.1 * torch.randn(len(embeds), 1)
+    noise = 0.15 * torch.rand(len(embeds), 1) * torch.randn_like(embeds)
     return embeds * scale + noise
 
 
@@ -169,12 +169,12 @@ def denoising_losses(
 
 
 def weight_of(snr: Tensor) -> Tensor:
-    """What an error of the noise counts: min(SNR, limit) / SNR; where noise prevails, 1 / sqrt(SNR).
+    """What an error of the noise counts: min(SNR, limit) / SNR; where noise prevails, SNR ** -0.75.
 
     There a small error of the noise is a large one of the latent behind it, and guidance multiplies it: colours, which
     are settled first, would come out wrong.
     """
-    return torch.where(snr < 1, snr.rsqrt(), snr.clamp(max=SNR_LIMIT) / snr)
+    return torch.where(snr < 1, snr.pow(-0.75), snr.clamp(max=SNR_LIMIT) / snr)
 
 
 def load(folder: Path) -> UNet2DConditionModel:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import CLIPTokenizer, PreTrainedTokenizerFast, XLMRobertaTokenizerFast
+from transformers import CLIPTokenizerFast, PreTrainedTokenizerFast, XLMRobertaTokenizerFast
 
 from .captions import LANGUAGES, Said, caption, random_said
 from .scenes import COUNTS, TEXTURES, combinations
@@ -30,12 +30,20 @@ def corpus(seed: int, rounds: int = 12) -> Iterator[str]:
         yield from (caption(said, language, int(rng.integers(3))) for language in LANGUAGES)
 
 
-def clip_tokenizer(folder: Path) -> CLIPTokenizer:
-    """The prior's tokenizer; trained at the first call and kept in `folder`."""
+def clip_tokenizer(folder: Path) -> CLIPTokenizerFast:
+    """The prior's tokenizer; trained at the first call and kept in `folder`.
+
+    Each Chinese character is a word: cut by CLIP's rule alone, a whole sentence without spaces would be one.
+    """
     if not (folder / "vocab.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         _train_clip(folder)
-    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=CONTEXT)
+    files = str(folder / "vocab.json"), str(folder / "merges.txt")
+    tokenizer = CLIPTokenizerFast(*files, model_max_length=CONTEXT)
+    words = tokenizer.backend_tokenizer
+    by_character = pre_tokenizers.Split(Regex(r"[\u4e00-\u9fff]"), "isolated")
+    words.pre_tokenizer = pre_tokenizers.Sequence([by_character, words.pre_tokenizer])
+    return tokenizer
 
 
 def _train_clip(folder: Path) -> None:
@@ -62,8 +70,11 @@ def _train_clip(folder: Path) -> None:
 def adopt_vocabularies(clip: Path, xlmr: Path, folder: Path) -> None:
     """Keep in `folder` the tokenizers of two exported pipelines instead of training them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (clip / "vocab.json", clip / "merges.txt", xlmr / "tokenizer.json"):
-        shutil.copy(file, folder)
+    shutil.copy(xlmr / "tokenizer.json", folder)
+    model = json.loads((clip / "tokenizer.json").read_text("utf-8"))["model"]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), "utf-8")
+    merges = "".join(f"{first} {second}\n" for first, second in model["merges"])
+    (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}", "utf-8")
 
 
 def xlmr_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
