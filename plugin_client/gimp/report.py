@@ -35,7 +35,7 @@ def ask(client: Client) -> Report:
 
 def state(pong: Pong) -> str:
     if pong.stopping:
-        return _("Stops when the step that it computes is done")
+        return _("Stopping when the current step is done")
     return _("Running for {time}").format(time=duration(pong.uptime))
 
 
@@ -62,7 +62,7 @@ def model_line(model: ModelInfo) -> str:
 def job_line(job: JobInfo) -> str:
     """E.g. "Denoising, step 12 of 50, 8 s, about 25 s left"."""
     if job.state == "queued":
-        return _("Waits, jobs before it: {number}").format(number=job.ahead)
+        return _("Waiting, {number} before it").format(number=job.ahead)
     return _("Stopping ...") if job.state == "cancelling" else progress_line(job)
 
 

@@ -105,8 +105,8 @@ ACTION = Argument(
 SERVICES = {
     STATUS: Service(
         _("_Daemon Status..."),
-        _("Whether the daemon runs that makes the pictures, what it offers, and what it does"),
-        _("Starts none. Where none runs, a script gets running = FALSE, zeros, and empty texts and lists."),
+        _("Whether the daemon that makes the pictures runs, what it offers, and what it does"),
+        _("Starts no daemon. Where none runs, a script gets running = FALSE, zeros, and empty texts and lists."),
         (),
         (
             Returned("running", _("Running"), _("Whether a daemon runs"), False),
@@ -114,7 +114,7 @@ SERVICES = {
             Returned("device", _("Device"), _("What computes: CPU or Ascend; empty while it is not known"), ""),
             Returned("precision", _("Precision"), _("In which it computes, e.g. float32"), ""),
             Returned("memory", _("Memory"), _("That the models take, in bytes; 0 while it is not known"), 0.0),
-            Returned("uptime", _("Uptime"), _("Since when it runs, in seconds"), 0.0),
+            Returned("uptime", _("Uptime"), _("How long it has been running, in seconds"), 0.0),
             Returned("models", _("Models"), _("That it offers, by name; the first is used unless told otherwise"), []),
             Returned("loaded", _("Loaded"), _("Those of them that are in memory"), []),
             Returned("waiting", _("Waiting"), _("How many jobs wait"), 0),
@@ -130,7 +130,7 @@ SERVICES = {
     ),
     RECOVER: Service(
         _("_Recover Lost Results"),
-        _("Pictures whose making was cut off on GIMP's side: by GIMP's own Cancel, a crash, or the end of GIMP"),
+        _("Pictures that were cut off on GIMP's side: by GIMP's own Cancel, a crash, or the end of GIMP"),
         _(
             "The daemon keeps a result for a day, and goes on with a job whose plug-in process was killed. Each goes "
             "into the image that it was made for if that is open and has the same size and mode, else into a new one."
@@ -138,7 +138,7 @@ SERVICES = {
         (ACTION,),
         (
             Returned("layers", _("Layers"), _("The new layers or groups of them, as JSON: a list of their ids"), "[]"),
-            Returned("gone", _("Gone"), _("What each picture was of that there is none of any more"), []),
+            Returned("gone", _("Gone"), _("The titles of the pictures that the daemon no longer has"), []),
         ),
         recover,
     ),

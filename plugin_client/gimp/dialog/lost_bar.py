@@ -149,4 +149,4 @@ def _waiting(found: Sequence[Found]) -> str:
 
 def _gone(hopeless: Sequence[Found]) -> str:
     titles = "; ".join(one.held.claim.title for one in hopeless)
-    return _("Of an earlier session, the daemon has no picture any more: {titles}").format(titles=titles)
+    return _("The daemon no longer has what an earlier session asked for: {titles}").format(titles=titles)

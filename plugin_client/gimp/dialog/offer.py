@@ -34,9 +34,9 @@ class Offer:
     def line(self) -> str:
         """E.g. "Computes on the processor, in full precision (float32)"."""
         if not self.models:
-            return _("No daemon runs yet: the first picture starts it")
+            return _("No daemon runs yet: the first picture starts one")
         if not self.device:
-            return _("What it computes on is known with the first picture")
+            return _("What the daemon computes on is known with the first picture")
         return _("Computes on {device}, in {precision}").format(
             device=_DEVICES.get(self.device, self.device), precision=_PRECISIONS.get(self.precision, self.precision)
         )

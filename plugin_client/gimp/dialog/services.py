@@ -25,7 +25,7 @@ def _show_recovered(values: Mapping[str, Value]) -> None:
             Gimp.Display.new(image)
     Gimp.displays_flush()
     if gone:
-        Gimp.message(_("The daemon has no picture any more of: {titles}").format(titles="; ".join(gone)))
+        Gimp.message(_("The daemon no longer has: {titles}").format(titles="; ".join(gone)))
     elif layers == "[]":
         Gimp.message(_("Nothing is lost: no picture of an earlier session waits."))
 
