@@ -9,6 +9,7 @@ FOLDER gets sheet.png, and blend.png: the one in the middle, with its recipe.
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -23,6 +24,7 @@ SETTINGS = {"steps": 12, "seed": 4}
 CELL = 192  # px, a blend in the sheet
 GAP = 12
 LEFT, TOP = 150, 150  # what the prompt and the pictures take
+PROMPT_COLUMNS = 16  # characters of a line
 INK, PAPER = (40, 40, 44), (250, 250, 248)
 
 
@@ -44,7 +46,7 @@ def grid() -> list[tuple[float, float, float]]:
 
 def _finished(job: Job, number: int) -> BlendResult:
     result = job.result()
-    print(f"{number} of {len(ACROSS) * len(DOWN)}: {job.status().title}", flush=True)
+    print(f"{number} of {len(ACROSS) * len(DOWN)}", flush=True)
     job.release()
     return result
 
@@ -52,18 +54,18 @@ def _finished(job: Job, number: int) -> BlendResult:
 def sheet(sources: list[Path], prompt: str, blends: list[Image.Image]) -> Image.Image:
     """The blends with what they are made of: the pictures above, the prompt at the left."""
     side = CELL + GAP
-    page = Image.new("RGB", (LEFT + 3 * side, TOP + 3 * side), PAPER)
+    page = Image.new("RGB", (LEFT + len(ACROSS) * side, TOP + len(DOWN) * side), PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(15)
-    for column, source in zip((0, 2), sources, strict=True):
+    for column, source in zip((0, len(ACROSS) - 1), sources, strict=True):
         with Image.open(source) as picture:
             small = picture.convert("RGB").resize((TOP - 3 * GAP,) * 2, Image.Resampling.LANCZOS)
         page.paste(small, (LEFT + column * side + (CELL - small.width) // 2, GAP))
-    pen.text((LEFT + side + CELL // 2, TOP // 2), "half of each", INK, font, anchor="mm")
-    pen.text((LEFT - 2 * GAP, GAP), prompt.replace(" on ", "\non ", 1), INK, font, anchor="ra", align="right")
+    pen.text((LEFT + side + CELL // 2, TOP // 2), "half and half", INK, font, anchor="mm")
+    pen.multiline_text((LEFT - GAP, GAP), textwrap.fill(f"“{prompt}”", PROMPT_COLUMNS), INK, font, "ra", align="right")
     for row, weight in enumerate(DOWN):
-        pen.text((LEFT - 2 * GAP, TOP + row * side + CELL // 2), f"{weight:g} of it", INK, font, anchor="rm")
+        pen.text((LEFT - GAP, TOP + row * side + CELL // 2), f"{weight:.0%} prompt", INK, font, anchor="rm")
     for place, blend in enumerate(blends):
-        row, column = divmod(place, 3)
+        row, column = divmod(place, len(ACROSS))
         shown = blend.resize((CELL, CELL), Image.Resampling.LANCZOS)
         page.paste(shown, (LEFT + column * side, TOP + row * side))
     return page
