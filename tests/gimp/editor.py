@@ -101,7 +101,8 @@ class Editor:
         assert report.exists(), f"GIMP ended with {done.returncode} and no report:\n{done.stdout}\n{done.stderr}"
         results: dict[str, str] = json.loads(report.read_text())
         report.unlink()
-        return results
+        said = f"\nGIMP said:\n{done.stdout}\n{done.stderr}"  # e.g. why it knows no procedure of a plug-in
+        return {name: complaint and complaint + said for name, complaint in results.items()}
 
     def command(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside the root."""

@@ -30,7 +30,7 @@ class LostBar(Gtk.InfoBar):
     def __init__(self) -> None:
         super().__init__(no_show_all=True, message_type=Gtk.MessageType.INFO, show_close_button=True)
         self._line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=50, visible=True)
-        self.get_content_area().add(self._line)
+        self.get_content_area().pack_start(self._line, True, True, 0)
         self._open = self.add_button(_("Open"), _OPEN)
         self._discard = self.add_button(_("Discard"), _DISCARD)
         self._lost: list[Held] = []

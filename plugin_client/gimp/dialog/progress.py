@@ -23,7 +23,7 @@ class ProgressPanel(Gtk.Box):
     def __init__(self, stopped: Callable[[], None]) -> None:
         super().__init__(spacing=12)
         self._pictures = 1  # that are being made
-        self._preview = named(Gtk.Image(), _("Preview"))
+        self._preview = named(Gtk.Image(no_show_all=True), _("Preview"))  # empty, it would push the bar aside
         self._bar = named(Gtk.ProgressBar(), _("Progress"))
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
         self._stop = text_button(_("St_op"), stopped)
@@ -64,3 +64,4 @@ class ProgressPanel(Gtk.Box):
         scale = PREVIEW / max(picture.width, picture.height)
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
         self._preview.set_from_pixbuf(pixbuf(picture).scale_simple(*size, _NEAREST if scale > 1 else 2))
+        self._preview.show()

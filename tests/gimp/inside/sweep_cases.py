@@ -107,9 +107,16 @@ def test_a_gray_image_may_have_its_frames_in_a_new_one_without_being_asked():
 
 
 def test_the_last_values_make_a_sweep_too():
+    forget_last_values()  # those of the window's cases name layers of their own images
     image, ingredients = an_image()
     frames = sweep(image, ingredients, mode=Gimp.RunMode.WITH_LAST_VALS)
     check(len(frames), 3)
+
+
+def forget_last_values():
+    """Then GIMP takes those of the call for the last ones."""
+    for file in Path(os.environ["GIMP3_DIRECTORY"], "plug-in-settings").glob("*-kandinsky-blend-sweep.last"):
+        file.unlink()
 
 
 def test_arguments_are_refused_by_name():
