@@ -11,8 +11,8 @@ from plugin_client.gimp.translation import _
 from plugin_client.terminal import duration, size
 from plugin_client.wire.messages import JobInfo, ModelInfo, Pong
 
-_DEVICES = {"CPU": _("the processor (CPU)"), "Ascend": _("an Ascend accelerator (NPU)")}
-_PRECISIONS = {
+DEVICES = {"CPU": _("the processor (CPU)"), "Ascend": _("an Ascend accelerator (NPU)")}
+PRECISIONS = {
     "float32": _("full precision (float32)"),
     "float16": _("half precision (float16)"),
     "bfloat16": _("half precision (bfloat16)"),
@@ -43,9 +43,9 @@ def computes(pong: Pong) -> str:
     """E.g. "On the processor (CPU), in full precision (float32)"."""
     if not pong.device:
         return _("Not known yet")
-    device = _DEVICES.get(pong.device, pong.device)
+    device = DEVICES.get(pong.device, pong.device)
     return _("On {device}, in {precision}").format(
-        device=device, precision=_PRECISIONS.get(pong.precision, pong.precision)
+        device=device, precision=PRECISIONS.get(pong.precision, pong.precision)
     )
 
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plugin_client.gimp.connection import connect_to_running
+from plugin_client.gimp.report import DEVICES, PRECISIONS
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.messages import ModelInfo
-
-_DEVICES = {"CPU": _("the processor"), "Ascend": _("the Ascend accelerator")}
-_PRECISIONS = {
-    "float32": _("full precision (float32)"),
-    "float16": _("half precision (float16)"),
-    "bfloat16": _("half precision (bfloat16)"),
-}
 
 
 @dataclass(frozen=True)
@@ -32,13 +26,13 @@ class Offer:
 
     @property
     def line(self) -> str:
-        """E.g. "Computes on the processor, in full precision (float32)"."""
+        """E.g. "Computes on the processor (CPU), in full precision (float32)"."""
         if not self.models:
             return _("No daemon runs yet: the first picture starts one")
         if not self.device:
             return _("What the daemon computes on is known with the first picture")
         return _("Computes on {device}, in {precision}").format(
-            device=_DEVICES.get(self.device, self.device), precision=_PRECISIONS.get(self.precision, self.precision)
+            device=DEVICES.get(self.device, self.device), precision=PRECISIONS.get(self.precision, self.precision)
         )
 
     def choices(self) -> list[tuple[str, str]]:

@@ -115,7 +115,7 @@ def come_back():
 
 def test_what_the_daemon_computes_on_is_told_in_plain_words():
     toggle("More")
-    wait_for("the words", lambda: says("Computes on the processor, in full precision (float32)"))
+    wait_for("the words", lambda: says("Computes on the processor (CPU), in full precision (float32)"))
     shot("more")
     toggle("More")
 
