@@ -14,7 +14,7 @@ from kandinsky_backend.embedded.train.scenes import SIZE
 from kandinsky_backend.images import to_pil
 from tests.embedded.scores import Wish
 
-STEPS = 25
+STEPS = 12  # few, as the demo; the table takes minutes as it is
 BATCH = 16
 
 

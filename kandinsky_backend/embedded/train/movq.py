@@ -115,7 +115,7 @@ def encode(movq: VQModel, pictures: Pixels, batch: int = 64) -> Tensor:
 def lay_codebook(movq: VQModel, latents: Tensor, rounds: int = 10) -> None:
     """Set the codes to k-means centres of latents (N, 4, 16, 16)."""
     points = latents.float().permute(0, 2, 3, 1).reshape(-1, 4)
-    codes = points[torch.randperm(len(points))[:CODES]].clone()
+    codes = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(0))[:CODES]].clone()
     for _ in range(rounds):
         nearest = torch.cdist(points, codes).argmin(1)
         sums = torch.zeros_like(codes).index_add_(0, nearest, points)
