@@ -33,13 +33,14 @@ class KandinskyPainter:
         return [picture for i in range(0, len(wishes), BATCH) for picture in self._paint_batch(wishes[i : i + BATCH])]
 
     def _paint_batch(self, wishes: Sequence[Wish]) -> list[Image.Image]:
-        embeds, negative_embeds = zip(*map(self._embed, wishes), strict=True)
+        are_prompts = all(len(wish.items) == 1 and isinstance(wish.items[0], str) for wish in wishes)
+        embeds, negative_embeds = self._embed_prompts(wishes) if are_prompts else self._embed(wishes)
         shape = self.decoder.latent_shape(SIZE, SIZE)
         noise = [np.random.default_rng(wish.seed).standard_normal((1, *shape), dtype=np.float32) for wish in wishes]
         pictures: list[Image.Image] = self.decoder(
             "",
-            image_embeds=list(embeds),
-            negative_image_embeds=list(negative_embeds),
+            image_embeds=embeds,
+            negative_image_embeds=negative_embeds,
             height=SIZE,
             width=SIZE,
             num_inference_steps=self.steps,
@@ -47,10 +48,24 @@ class KandinskyPainter:
         )[0]
         return pictures
 
-    def _embed(self, wish: Wish) -> tuple[ms.Tensor, ms.Tensor]:
-        return self.prior.interpolate(
-            wish.items, wish.weights, negative_prompt=wish.negative, generator=np.random.default_rng(wish.seed)
-        )
+    def _embed(self, wishes: Sequence[Wish]) -> tuple[list[ms.Tensor], list[ms.Tensor]]:
+        embeds, negative_embeds = [], []
+        for wish in wishes:
+            noise = np.random.default_rng(wish.seed)
+            made = self.prior.interpolate(wish.items, wish.weights, negative_prompt=wish.negative, generator=noise)
+            embeds.append(made[0])
+            negative_embeds.append(made[1])
+        return embeds, negative_embeds
+
+    def _embed_prompts(self, wishes: Sequence[Wish]) -> tuple[ms.Tensor, ms.Tensor]:
+        """The same for single prompts of weight 1, in one run of the prior; all have a negative prompt, or none has."""
+        embeds, nothing = self._imagine([wish.items[0] for wish in wishes], wishes)
+        if not any(wish.negative for wish in wishes):
+            return embeds, nothing
+        return embeds, self._imagine([wish.negative for wish in wishes], wishes)[0]
+
+    def _imagine(self, prompts: Sequence[str], wishes: Sequence[Wish]) -> tuple[ms.Tensor, ms.Tensor]:
+        return self.prior(list(prompts), generator=[np.random.default_rng(wish.seed) for wish in wishes])
 
     def reconstruct(self, picture: Image.Image) -> Image.Image:
         pixels = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1

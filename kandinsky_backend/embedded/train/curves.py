@@ -22,12 +22,11 @@ SHOWN = {
 
 
 def plot(work: Path, out: Path) -> None:
-    """Draw the logs that are in `work`."""
-    figure, axes = plt.subplots(1, len(SHOWN), figsize=(20, 3.6), layout="constrained")
-    for axis, (part, columns) in zip(axes, SHOWN.items(), strict=True):
-        log = work / part / "log.csv"
-        if log.exists():
-            _plot_part(axis, part, columns, log)
+    """Draw the logs that are in `work`; a part that was adopted has none."""
+    logs = {part: log for part in SHOWN if (log := work / part / "log.csv").exists()}
+    figure, axes = plt.subplots(1, len(logs), figsize=(4 * len(logs), 3.6), layout="constrained", squeeze=False)
+    for axis, (part, log) in zip(axes[0], logs.items(), strict=True):
+        _plot_part(axis, part, SHOWN[part], log)
     figure.savefig(out, dpi=80)
 
 
