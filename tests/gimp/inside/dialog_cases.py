@@ -5,6 +5,7 @@ import time
 from tests.gimp.inside.window import (
     FOLDER,
     ROLE,
+    activate,
     all_of,
     ask,
     check,
@@ -12,7 +13,6 @@ from tests.gimp.inside.window import (
     colour_at,
     entry,
     find,
-    gimp_window,
     keys,
     one,
     open_entry,
@@ -109,7 +109,7 @@ def test_the_size_is_that_of_the_image_the_selection_or_what_is_typed():
 
 def come_back():
     """From the image to the dialog, as an artist does."""
-    keys("windowactivate", "--sync", gimp_window())
+    activate()
     keys("search", "--onlyvisible", "--name", "^Blend Layers and Prompts$", "windowactivate", "--sync")
 
 
@@ -149,7 +149,7 @@ def test_a_blend_becomes_a_layer_and_one_undo_removes_it():
     assert said.endswith(f"{name}."), said
     (after,) = ask("images")
     check(after[:-1], [name, *before[0][:-1]])
-    keys("windowactivate", "--sync", gimp_window())
+    activate()
     keys("key", "ctrl+z")
     wait_for("the undo", lambda: ask("images") == before)
 
@@ -191,7 +191,7 @@ def test_a_sweep_comes_as_a_group_of_frames_in_order_and_one_undo_removes_it():
     check(frames[0], f"Frame 1 of 3 {timing}: 0.5 red + 0.5 blue + 1 a cat, seed 7")
     check(frames[1], f"Frame 2 of 3 {timing}: 0.75 red + 0.25 blue + 0.5 a cat, seed 7")
     check(frames[2], f"Frame 3 of 3 {timing}: 1 red, seed 7")
-    keys("windowactivate", "--sync", gimp_window())
+    activate()
     keys("key", "ctrl+z")
     wait_for("the undo", lambda: ask("images") == before)
 

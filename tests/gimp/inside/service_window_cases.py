@@ -16,10 +16,10 @@ from tests.gimp.inside.window import (  # noqa: E402
     FOLDER,
     ROLE,
     SENSITIVE,
+    activate,
     ask,
     check,
     find,
-    gimp_window,
     keys,
     one,
     open_entry,
@@ -83,7 +83,7 @@ def kill_the_plug_in():
 
 
 def undo():
-    keys("windowactivate", "--sync", gimp_window())
+    activate()
     keys("key", "ctrl+z")
 
 

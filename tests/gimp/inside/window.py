@@ -191,6 +191,12 @@ def _complaint(case):
     return ""
 
 
+def activate():
+    """Bring GIMP's window to the front; on a busy machine the window manager comes up later than GIMP."""
+    command = ["xdotool", "windowactivate", "--sync", gimp_window()]
+    wait_for("the window manager", lambda: subprocess.run(command, check=False).returncode == 0)
+
+
 def gimp_window(patience=PATIENCE):
     return wait_for(
         "GIMP's window",
@@ -212,7 +218,7 @@ def open_entry(words):
 
 def search_entry(words):
     """Have GIMP's search for actions show an entry, which Return then opens."""
-    keys("windowactivate", "--sync", gimp_window())
+    activate()
     keys("key", "slash")
     time.sleep(1.0)
     keys("type", "--delay", "20", words)
