@@ -22,7 +22,7 @@ class Offer:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to ask."""
-        return bool(self.models and self.device)
+        return bool(self.models and self.device and self.models[0].side)
 
     @property
     def line(self) -> str:

@@ -112,7 +112,7 @@ class BlendDialog:
         area.pack_start(self._rows, True, True, 0)
         for widget in (SweepBox(self._config, self._image is not None), self._settings, self._panel):
             area.pack_start(widget, False, False, 0)
-        self._settings.show_offer(ask_running())
+        self._learn_offer()
         self._show_kept()
         self._show_sweep()
 
@@ -120,6 +120,12 @@ class BlendDialog:
         """The artist comes back from the image."""
         self._rows.refresh()
         self._settings.size.refresh()
+        self._learn_offer()
+
+    def _learn_offer(self) -> None:
+        """A daemon that was just started does not know yet what it has to offer."""
+        if not self._settings.offer.is_complete:
+            self._settings.show_offer(ask_running())
 
     def _keep(self, kept: tuple[Entry, ...]) -> None:
         with self._config.freeze_notify():
@@ -165,6 +171,7 @@ class BlendDialog:
         order = self._order(items)
         self._panel.expect(order.pictures)
         self._session.start(order.submit, place, lambda end: self._end(end, order, place))
+        self._learn_offer()
 
     @property
     def _is_sweep(self) -> bool:
@@ -226,8 +233,7 @@ class BlendDialog:
             self._finish(str(end))
         else:
             self._insert(end, order, place)
-        if not self._settings.offer.is_complete:
-            self._settings.show_offer(ask_running())
+        self._learn_offer()
 
     def _insert(self, result: BlendResult, order: Order, place: Place | None) -> None:
         self._last = order.insert(result, place)
