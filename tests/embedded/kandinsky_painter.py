@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import mindspore as ms
@@ -25,12 +25,17 @@ class KandinskyPainter:
         self.prior = KandinskyPriorPipeline.from_pretrained(str(folder / "prior"))
         self.decoder = KandinskyPipeline.from_pretrained(str(folder / "decoder"))
         self.steps = steps
+        self._painted: dict[Hashable, Image.Image] = {}
         for pipeline in (self.prior, self.decoder):
             pipeline.set_progress_bar_config(disable=True)
 
     def paint(self, wishes: Sequence[Wish]) -> list[Image.Image]:
-        """In batches: a small model spends most of its time on launching operators."""
-        return [picture for i in range(0, len(wishes), BATCH) for picture in self._paint_batch(wishes[i : i + BATCH])]
+        """In batches: a small model spends most of its time on launching operators. What was painted before is kept."""
+        new = list({_key(wish): wish for wish in wishes if _key(wish) not in self._painted}.values())
+        for i in range(0, len(new), BATCH):
+            batch = new[i : i + BATCH]
+            self._painted |= zip(map(_key, batch), self._paint_batch(batch), strict=True)
+        return [self._painted[_key(wish)] for wish in wishes]
 
     def _paint_batch(self, wishes: Sequence[Wish]) -> list[Image.Image]:
         are_prompts = all(len(wish.items) == 1 and isinstance(wish.items[0], str) for wish in wishes)
@@ -72,3 +77,8 @@ class KandinskyPainter:
         movq = self.decoder.movq
         back = movq.decode(movq.encode(ms.Tensor(np.ascontiguousarray(pixels)))).asnumpy()
         return to_pil(back.transpose(0, 2, 3, 1) / 2 + 0.5)[0]
+
+
+def _key(wish: Wish) -> Hashable:
+    items = tuple(item if isinstance(item, str) else item.tobytes() for item in wish.items)
+    return items, tuple(wish.weights), wish.seed, wish.negative

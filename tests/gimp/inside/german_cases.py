@@ -2,6 +2,7 @@
 
 from tests.gimp.inside.window import (
     ROLE,
+    STARTING,
     ask,
     check,
     entry,
@@ -39,7 +40,7 @@ def test_what_is_done_is_told_in_german():
     spin("Schritte", 8)
     spin("Startwert", 7)
     press("Erzeugen")
-    (line,) = wait_for("the picture", lambda: starting("Fertig nach"))
+    (line,) = wait_for("the picture", lambda: starting("Fertig nach"), STARTING)
     assert line.get_name().endswith("Startwert 7."), line.get_name()
     shot("done")
 

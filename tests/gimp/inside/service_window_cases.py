@@ -16,6 +16,7 @@ from tests.gimp.inside.window import (  # noqa: E402
     FOLDER,
     ROLE,
     SENSITIVE,
+    STARTING,
     activate,
     ask,
     check,
@@ -168,7 +169,7 @@ def test_gimps_own_cancel_kills_the_plug_in_and_the_picture_is_offered():
     wait_for("the plug-in to end", lambda: not plug_in_runs())
     check(ask("images"), before)
     open_entry("Blend Layers and Prompts")
-    wait_for("the offer", lambda: says(f"A picture from an earlier session is ready: {TITLE}"))
+    wait_for("the offer", lambda: says(f"A picture from an earlier session is ready: {TITLE}"), STARTING)
     press("Open")
     wait_for("the word", lambda: says("Here it is"))
     check(layers(), [f"Kandinsky: {TITLE}", *before[0][:-1]])
