@@ -73,7 +73,7 @@ def sweep(call: Call) -> Gimp.Layer:
     frames = sweep_of(items, call.values, area)
 
     def submit(claimant: Claimant) -> Work:
-        return Sweep(claimant.submit, [fitted(frame, claimant.client, area) for frame in frames])
+        return Sweep(claimant.submit, fitted(frames, claimant.client, area))
 
     return _wait(submit, place, insert_frames)
 
@@ -86,7 +86,8 @@ def frames_place(image: Gimp.Image, call: Call) -> Place | None:
 
 def _make(blend: Blend, place: Place | None, area: Area, put: Insert = insert) -> Gimp.Layer:
     def submit(claimant: Claimant) -> Work:
-        return claimant.submit(fitted(with_model_here(blend, claimant.client), claimant.client, area))
+        (sized,) = fitted([with_model_here(blend, claimant.client)], claimant.client, area)
+        return claimant.submit(sized)
 
     return _wait(submit, place, put)
 

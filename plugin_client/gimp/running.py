@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from gi.repository import Gimp
@@ -55,12 +55,12 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
 SIDE_SECONDS = 20.0  # for a daemon that was just started to tell of its models
 
 
-def fitted(blend: Blend, client: Client, area: Area) -> Blend:
-    """A blend of which no size was asked in the shape of `area`, at the size that its model draws best."""
-    if blend.width:
-        return blend
-    width, height = made_size(area, 0, 0, _side(client, blend.model))
-    return replace(blend, width=width, height=height)
+def fitted(blends: Sequence[Blend], client: Client, area: Area) -> list[Blend]:
+    """Blends alike in model and size; without a size, in the shape of `area` and as large as the model draws best."""
+    if blends[0].width:
+        return list(blends)
+    width, height = made_size(area, 0, 0, _side(client, blends[0].model))
+    return [replace(blend, width=width, height=height) for blend in blends]
 
 
 def _side(client: Client, model: str) -> int:

@@ -62,7 +62,7 @@ class Order:
         return len(self.blends) > 1
 
     def submit(self, claimant: Claimant) -> Work:
-        fitting = (fitted(blend, claimant.client, self.area) for blend in self.blends)
+        fitting = fitted(self.blends, claimant.client, self.area)
         blends = [replace(blend, preview_every=PREVIEW_EVERY) for blend in fitting]
         return Sweep(claimant.submit, blends) if self.is_sweep else claimant.submit(blends[0])
 
