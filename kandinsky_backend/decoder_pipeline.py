@@ -170,10 +170,11 @@ class KandinskyPipeline(Pipeline):
         hidden, text, image = (
             Tensor(part).astype(dtype) for part in (conditioning.hidden_states, conditioning.text_embeds, embeds)
         )
+        for_unet = self.unet.condition(list(map(int, scheduler.timesteps)), hidden, text, image)
 
         def predict(latents: Array, timestep: int) -> Array:
             doubled = np.concatenate([latents, latents]) if guided else latents
-            output = to_host(self.unet(Tensor(doubled).astype(dtype), timestep, hidden, text, image))
+            output = to_host(self.unet(Tensor(doubled).astype(dtype), timestep, for_unet))
             prediction, variance = output[:, :channels], output[-len(latents) :, channels:]
             if guided:
                 prediction = guide(prediction, guidance_scale)

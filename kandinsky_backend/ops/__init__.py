@@ -15,6 +15,7 @@ from mindspore import Tensor, ops
 _matmul = ops.MatMul(transpose_b=True)  # on a CPU about twice as fast as ops.dense
 _scores = ops.BatchMatMul(transpose_b=True)
 _mix = ops.BatchMatMul()
+_add_bias = ops.BiasAdd()  # on a CPU up to 26 times as fast as "+", which broadcasts
 
 # Attention computes its scores for as many queries at a time as keep them below this many bytes.
 _MAX_SCORE_BYTES = 256 * 2**20
@@ -24,7 +25,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., in) times weight (out, in) transposed, plus bias (out,): (..., out)."""
     y = _matmul(x.reshape(-1, x.shape[-1]), weight)
     if bias is not None:
-        y = y + bias
+        y = _add_bias(y, bias)
     return y.reshape(*x.shape[:-1], weight.shape[0])
 
 
@@ -49,14 +50,10 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
     return ops.group_norm(x, groups, weight, bias, eps)
 
 
-def scale_shift_group_norm(
-    x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, scale: Tensor, shift: Tensor
-) -> Tensor:
-    """group_norm(x) * (1 + scale) + shift, with scale and shift (B, C)."""
-    # A sample's groups do not meet, so the batch may count as channels: then the norm's own weight and bias can differ
-    # from sample to sample, and no pass over x with a broadcast factor is needed (each as slow as the norm on a CPU).
+def group_norm_each(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """group_norm with a weight and a bias for each sample, (B, C)."""
+    # A sample's groups do not meet, so the batch may count as channels.
     batch, channels, height, width = x.shape
-    weight, bias = weight * (1.0 + scale), bias * (1.0 + scale) + shift
     as_one = x.reshape(1, batch * channels, height, width)
     return group_norm(as_one, batch * groups, weight.reshape(-1), bias.reshape(-1), eps).reshape(x.shape)
 

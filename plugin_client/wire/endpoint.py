@@ -75,12 +75,16 @@ def check_private(path: Path) -> None:
     Raises:
         EndpointError: it is missing, belongs to somebody else, or its mode lets others in.
     """
-    if sys.platform == "win32":
-        return  # the profile folder's access list keeps others out
     try:
         status = path.stat()
     except OSError as exc:
         raise EndpointError(f"{path} cannot be looked at: {exc.strerror}") from exc
+    _refuse_shared(path, status)
+
+
+def _refuse_shared(path: Path, status: os.stat_result) -> None:
+    if sys.platform == "win32":
+        return  # the profile folder's access list keeps others out
     if status.st_uid != os.getuid():
         raise EndpointError(f"{path} belongs to user {status.st_uid}, not to you ({os.getuid()}): it is not trusted")
     if mode := stat.S_IMODE(status.st_mode) & 0o077:
@@ -175,15 +179,15 @@ def read_connection(address: str) -> Endpoint:
     """How to reach the daemon at `address`.
 
     Raises:
-        DaemonNotRunning: there is no connection file.
+        DaemonNotRunning: there is no connection file, or no more: a daemon that stops takes it away.
         EndpointError: the file is malformed or open to others.
         VersionError: it is of a daemon that speaks another version of the protocol.
     """
     path = connection_file(address)
-    if not path.exists():
-        raise DaemonNotRunning(f"no daemon runs at {address}: start one with `kandinsky-blend start`")
-    check_private(path)
-    contents = _read_json(path)
+    try:
+        contents = _read_json(path)
+    except FileNotFoundError as exc:
+        raise DaemonNotRunning(f"no daemon runs at {address}: start one with `kandinsky-blend start`") from exc
     if (version := contents.pop("protocol", None)) != PROTOCOL_VERSION:
         raise VersionError(
             f"the daemon at {address} speaks protocol version {version!r}, and this side speaks {PROTOCOL_VERSION}: "
@@ -193,9 +197,13 @@ def read_connection(address: str) -> Endpoint:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """What a private file says. Raises: FileNotFoundError; EndpointError as of read_connection."""
     try:
         with path.open("rb") as file:
+            _refuse_shared(path, os.fstat(file.fileno()))
             contents = json.loads(file.read(MAX_CONNECTION_FILE_BYTES))
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, RecursionError) as exc:
         raise EndpointError(f"the connection file {path} is not readable: {exc}") from exc
     if type(contents) is not dict:

@@ -24,7 +24,10 @@ GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "unet_and_movq.npz")
 
 
 def run(model: UNet2DConditionModel, timestep: int, inputs: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    return model(timestep=timestep, **{name: Tensor.from_numpy(values) for name, values in inputs.items()}).asnumpy()
+    told = {name: Tensor.from_numpy(values) for name, values in inputs.items()}
+    sample = told.pop("sample")
+    # Of several timesteps, so that each is seen to get its own.
+    return model(sample, timestep, model.condition([999, timestep, 7], **told)).asnumpy()
 
 
 def small_unet() -> UNet2DConditionModel:
