@@ -20,7 +20,7 @@ from PIL import Image
 
 from kandinsky_backend import mixing
 from kandinsky_backend.cache import EmbedsCache
-from kandinsky_backend.images import Fit, crop_centre, fit_square, to_pil
+from kandinsky_backend.images import Fit, PictureError, crop_centre, fit_square, to_pil
 from kandinsky_backend.mixing import Array, BlendError, Blending
 from kandinsky_backend.pipeline_base import shortened
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
@@ -277,7 +277,10 @@ class Blender:
         if found := self.cache.get(key):
             return found[0]
         yield from _load(self.prior.parts_of_image)
-        square = fit_square(item.image, self.prior.image_size, item.fit, item.backdrop)
+        try:
+            square = fit_square(item.image, self.prior.image_size, item.fit, item.backdrop)
+        except PictureError as exc:
+            raise BlendError(f"{item.label or 'a picture'}: {exc}") from exc
         embeds = self.prior.encode_image(square)
         self.cache.put(key, (embeds[0],))
         yield _Unit("encoding")

@@ -234,7 +234,9 @@ def _gray_8_bit(image: Image.Image) -> Image.Image:
 def _resize_short_side(image: Image.Image, size: int) -> Image.Image:
     short, long = sorted(image.size)
     if long > MAX_ASPECT * short:
-        raise PictureError(f"a picture of {image.width} x {image.height} pixels is too narrow to cut a square from")
+        raise PictureError(
+            f"a picture of {image.width} x {image.height} pixels is too narrow to cut a square from: pad or stretch it"
+        )
     other = int(size * long / short)
     shape = (size, other) if image.width == short else (other, size)
     return image.resize(shape, Image.Resampling.BICUBIC)

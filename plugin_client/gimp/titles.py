@@ -27,7 +27,10 @@ def title(recipe: dict[str, Any]) -> str:
 
 def blend_title(blend: Blend) -> str:
     """Of a picture that is still to be made: "0.3 a cat + 0.7 sky, seed 42"."""
-    items = _sum((item.weight, item.text if isinstance(item, TextItem) else item.label) for item in blend.items)
+    items = _sum(
+        (item.weight, _prompt(item.text) if isinstance(item, TextItem) else _picture(item.label))
+        for item in blend.items
+    )
     return _("{items}, seed {seed}").format(items=items, seed=blend.seed)
 
 
@@ -55,16 +58,27 @@ def sweep_title(first: dict[str, Any], last: dict[str, Any]) -> str:
 
 
 def _items(recipe: dict[str, Any]) -> str:
-    return _sum((item["weight"], item.get("text") or item.get("label")) for item in recipe["items"])
+    return _sum(
+        (item["weight"], _prompt(item["text"]) if "text" in item else _picture(item.get("label", "")))
+        for item in recipe["items"]
+    )
 
 
-def _sum(items: Iterable[tuple[float, str | None]]) -> str:
+def _prompt(text: str) -> str:
+    return text or _("nothing")
+
+
+def _picture(label: str) -> str:
+    return label or _("a picture")
+
+
+def _sum(items: Iterable[tuple[float, str]]) -> str:
     """What has a weight: at the ends of a sweep some have none."""
     return " + ".join(f"{weight:g} {_name(name)}" for weight, name in items if weight)
 
 
-def _name(name: str | None) -> str:
-    name = " ".join((name or _("a picture")).replace("\0", " ").split())
+def _name(name: str) -> str:
+    name = " ".join(name.replace("\0", " ").split())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
@@ -83,7 +97,24 @@ def progress_line(progress: Progress | JobInfo) -> str:
     parts = [STAGES[progress.stage]]
     if progress.steps:
         parts.append(_("step {step} of {steps}").format(step=progress.step, steps=progress.steps))
-    parts.append(_("{seconds} s").format(seconds=f"{progress.elapsed:.0f}"))
+    parts.append(time_words(progress.elapsed))
     if progress.remaining >= 0:
-        parts.append(_("about {seconds} s left").format(seconds=f"{progress.remaining:.0f}"))
+        parts.append(_("about {time} left").format(time=time_words(_roughly(progress.remaining))))
     return ", ".join(parts)
+
+
+def time_words(seconds: float) -> str:
+    """E.g. "8 s", "2 min 5 s", and from an hour on "1 h 20 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    words = [_("{hours} h").format(hours=hours)] if hours else []
+    if minutes:
+        words.append(_("{minutes} min").format(minutes=minutes))
+    if not hours and (rest or not minutes):
+        words.append(_("{seconds} s").format(seconds=rest))
+    return " ".join(words)
+
+
+def _roughly(seconds: float) -> float:
+    """To the minute where there is more than one, since nobody can tell better."""
+    return seconds if seconds < 60 else 60 * round(seconds / 60)

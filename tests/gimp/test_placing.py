@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from plugin_client.gimp.placing import Area, made_size, read_scale, shows_backdrop, side_of, square_seen
-from plugin_client.gimp.titles import frame_title, picture_line, progress_line, sweep_title, title, variation_title
+from plugin_client.gimp.titles import (
+    frame_title,
+    picture_line,
+    progress_line,
+    sweep_title,
+    time_words,
+    title,
+    variation_title,
+)
 from plugin_client.gimp.weights import even, onto_last, shares
 from plugin_client.wire.messages import ModelInfo, Picture, Progress
 
@@ -102,3 +110,13 @@ def test_progress_in_words() -> None:
     assert progress_line(progress) == "Denoising, step 12 of 50, 8 s, about 25 s left"
     assert picture_line(progress, 4) == "Picture 1 of 4, Denoising, step 12 of 50, 8 s, about 25 s left"
     assert progress_line(Progress("", "loading", 0, 0, 0, 0.0, -1.0)) == "Loading, 0 s"
+    slow = Progress("", "denoising", 3, 50, 0, 125.2, 4810.0)
+    assert progress_line(slow) == "Denoising, step 3 of 50, 2 min 5 s, about 1 h 20 min left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (125, "2 min 5 s"), (3600, "1 h"), (4830, "1 h 20 min")],
+)
+def test_a_time_in_words(seconds: float, words: str) -> None:
+    assert time_words(seconds) == words

@@ -38,9 +38,9 @@ class Offer:
     def choices(self) -> list[tuple[str, str]]:
         """(name, label) of each model."""
         if not self.models:
-            return [("", _("The daemon's first"))]
+            return [("", _("Default model"))]
         first = self.models[0]
-        return [("", _("{model} (the daemon's first)").format(model=_label(first)))] + [
+        return [("", _("{model} (default)").format(model=_label(first)))] + [
             (model.name, _label(model)) for model in self.models[1:]
         ]
 

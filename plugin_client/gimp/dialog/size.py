@@ -73,7 +73,7 @@ class SizeBox(Gtk.Box):
     def _label(self, name: str) -> str:
         if name == IMAGE and self._image is None:
             return _("Usual")
-        return {IMAGE: _("Of the image"), SELECTION: _("Of the selection"), TYPED: _("Typed")}[name]
+        return {IMAGE: _("Of the image"), SELECTION: _("Of the selection"), TYPED: _("Custom")}[name]
 
     def _field(self, argument: str, name: str) -> Gtk.SpinButton:
         field = spin(name, *BOUNDS[f"Blend.{argument}"], 64)

@@ -196,7 +196,7 @@ class JobRow(Gtk.Box):
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=3)
         for widget in (title, self._bar, self._line):
             column.pack_start(widget, False, False, 0)
-        self._button = named(text_button(_("Give Up"), lambda: cancel(job.job)), _("Give up this picture"))
+        self._button = named(text_button(_("Cancel"), lambda: cancel(job.job)), _("Cancel this picture"))
         self._button.set_valign(Gtk.Align.CENTER)
         self.pack_start(column, True, True, 0)
         self.pack_start(self._button, False, False, 0)
@@ -214,7 +214,7 @@ class ByHand(Gtk.Box):
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
         reason, command = _by_hand()
         self.is_start_possible = not reason
-        self.if_none_runs = _("None runs") if reason else _("None runs; the next picture starts one")
+        self.if_none_runs = _("Not running") if reason else _("Not running; the next picture starts it")
         text = _("GIMP cannot start the daemon here: {reason}. Run this in a terminal:").format(reason=reason)
         why = Gtk.Label(label=text, xalign=0.0, wrap=True, max_width_chars=60, visible=True)
         line = named(Gtk.Entry(text=command, editable=False, hexpand=True), _("The line that starts the daemon"))

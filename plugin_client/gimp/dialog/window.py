@@ -34,7 +34,7 @@ from plugin_client.gimp.dialog.sweep import SweepBox
 from plugin_client.gimp.insert import Place, insert, insert_frames
 from plugin_client.gimp.placing import Area
 from plugin_client.gimp.running import Claimant, Insert, fitted, items_of, place_of
-from plugin_client.gimp.titles import sweep_title
+from plugin_client.gimp.titles import sweep_title, time_words
 from plugin_client.gimp.translation import _
 from plugin_client.sweep import Sweep
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
@@ -241,15 +241,20 @@ class BlendDialog:
             Gimp.Display.new(self._last.get_image())
         Gimp.displays_flush()
         self._panel.show_picture(result.pictures[0])
-        seconds = f"{time.monotonic() - self._began:.1f}"
-        done = _("Done in {seconds} s: {layer}.").format(seconds=seconds, layer=order.name(result, self._last))
+        took = time_words(time.monotonic() - self._began)
+        done = _("Done in {time}: {layer}.").format(time=took, layer=order.name(result, self._last))
         is_exportable = order.is_sweep and not self._last.is_group()
         hint = [_("File > Export As makes an animation of it.")] if is_exportable else []
-        self._finish(" ".join([done, *hint, *result.warnings]), 1.0)
+        self._finish(" ".join([done, *hint, *map(_sentence, result.warnings)]), 1.0)
 
     def _finish(self, line: str, fraction: float = 0.0) -> None:
         self._panel.end(line, fraction)
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
+
+
+def _sentence(words: str) -> str:
+    """What the daemon says in the midst of a line, as a sentence."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def weights_at_the_end(text: str, weights: Sequence[float]) -> list[float]:

@@ -94,7 +94,7 @@ def layers():
 
 def test_without_a_daemon_it_says_so():
     open_entry("Daemon Status")
-    wait_for("the state", lambda: says("None runs"))
+    wait_for("the state", lambda: says("Not running"))
     check((is_sensitive("Start"), is_sensitive("Stop")), (True, False))
     shot("status-none")
 
@@ -117,7 +117,7 @@ def test_a_job_is_shown_with_its_progress_and_can_be_given_up():
     wait_for("the memory", lambda: [text for text in text_of() if text.endswith(" MB")])
     show_the_status()
     shot("status")
-    press("Give up this picture")
+    press("Cancel this picture")
     wait_for("the end", lambda: says("Stopped"))
     wait_for("the queue to be empty", lambda: says("No picture waits"))
     close_the_dialog()
@@ -195,7 +195,7 @@ def test_stop_asks_when_a_picture_is_being_made_and_stops():
     wait_for("the question", lambda: says("Pictures that it has yet to finish, and would give up: 1"))
     shot("stop-asks")
     press("Stop the Daemon")
-    wait_for("its end", lambda: says("None runs"))
+    wait_for("its end", lambda: says("Not running"))
     wait_for("the dialog to be told", lambda: not says("Denoising"))
     close_the_dialog()
     press("Close")

@@ -88,7 +88,7 @@ def choose(name, label):
 
 
 def set_size(width, height):
-    choose("Size", "Typed")
+    choose("Size", "Custom")
     spin("Width", width)
     spin("Height", height)
 
