@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.embedded.score import SCORES
 from tests.golden.compare import COMPARISONS
 
 os.environ["LANGUAGE"] = "en"  # the plug-in's texts, on a machine that speaks another
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us in the background has it ignored
 
 
 @pytest.fixture(scope="session")

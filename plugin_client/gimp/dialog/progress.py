@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gi.repository import Gtk
+from gi.repository import GdkPixbuf, Gtk
 
 from plugin_client.gimp.dialog.thumbnails import pixbuf
-from plugin_client.gimp.dialog.widgets import named, text_button
+from plugin_client.gimp.dialog.widgets import named, progress_bar, text_button
 from plugin_client.gimp.titles import picture_line
 from plugin_client.gimp.translation import _
 from plugin_client.wire.messages import Picture, Progress
 
 PREVIEW = 160  # px
-
-_NEAREST = 0  # GdkPixbuf.InterpType
 
 
 class ProgressPanel(Gtk.Box):
@@ -24,7 +22,7 @@ class ProgressPanel(Gtk.Box):
         super().__init__(spacing=12)
         self._pictures = 1  # that are being made
         self._preview = named(Gtk.Image(no_show_all=True), _("Preview"))  # empty, it would push the bar aside
-        self._bar = named(Gtk.ProgressBar(), _("Progress"))
+        self._bar = progress_bar(_("Progress"))
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60)
         self._stop = text_button(_("St_op"), stopped)
         self._stop.set_sensitive(False)
@@ -63,5 +61,5 @@ class ProgressPanel(Gtk.Box):
     def show_picture(self, picture: Picture) -> None:
         scale = PREVIEW / max(picture.width, picture.height)
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-        self._preview.set_from_pixbuf(pixbuf(picture).scale_simple(*size, _NEAREST if scale > 1 else 2))
+        self._preview.set_from_pixbuf(pixbuf(picture).scale_simple(*size, GdkPixbuf.InterpType.BILINEAR))
         self._preview.show()

@@ -10,7 +10,7 @@ from plugin_client.client import Client
 from plugin_client.gimp import report
 from plugin_client.gimp.connection import Installation, connect_to_running, start_daemon, why_no_start
 from plugin_client.gimp.dialog.background import Background
-from plugin_client.gimp.dialog.widgets import named, text_button
+from plugin_client.gimp.dialog.widgets import named, progress_bar, text_button
 from plugin_client.gimp.report import Report
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, UsageError
@@ -192,7 +192,7 @@ class JobRow(Gtk.Box):
         title = Gtk.Label(label=job.title, xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
         title.set_tooltip_text(job.title)
         self._line = Gtk.Label(xalign=0.0)
-        self._bar = named(Gtk.ProgressBar(), _("Progress"))
+        self._bar = progress_bar(_("Progress"))
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=3)
         for widget in (title, self._bar, self._line):
             column.pack_start(widget, False, False, 0)
