@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 ITEMS = (
     str(HERE / "pictures" / "star.png"),
     str(HERE / "pictures" / "ring.png"),
-    "a green square on an orange background",
+    "a white cross on a blue background",
 )
 START_LIMIT = 120.0  # s until the daemon must answer; a machine whose disk cache is cold is slow to import
 STOP_LIMIT = 20.0  # s until a daemon that was asked to end is killed

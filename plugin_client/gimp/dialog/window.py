@@ -253,8 +253,8 @@ class BlendDialog:
 
 
 def _sentence(words: str) -> str:
-    """What the daemon says in the midst of a line, as a sentence."""
-    return f"{words[:1].upper()}{words[1:]}."
+    """What the daemon says in the midst of a line, as the beginning of one."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def weights_at_the_end(text: str, weights: Sequence[float]) -> list[float]:
