@@ -220,6 +220,26 @@ def search_entry(words):
     """Have GIMP's search for actions show an entry, which Return then opens."""
     activate()
     keys("key", "slash")
-    time.sleep(1.0)
+    wait_for("GIMP's search", lambda: [field for field in in_search(ROLE.TEXT) if has_focus(field)])
     keys("type", "--delay", "20", words)
-    time.sleep(1.0)
+    wait_for(f"GIMP to find {words}", lambda: first_found().startswith(words))
+
+
+def in_search(role):
+    """The widgets of this kind in GIMP's search for actions, its only window besides that of the images."""
+    windows = [app.get_child_at_index(n) for app in applications() if is_gimp(app) for n in range(app.get_child_count())]
+    search = [window for window in windows if not window.get_name().endswith(("GIMP", "Program"))]
+    return [node for window in search for node in nodes(window) if node.get_role() == role]
+
+
+def is_gimp(app):
+    return bool(app) and (app.get_name() or "").startswith("gimp")
+
+
+def has_focus(node):
+    return node.get_state_set().contains(Atspi.StateType.FOCUSED)
+
+
+def first_found():
+    """What the first line in GIMP's search says; its icon has no name."""
+    return next(filter(None, (cell.get_name() for cell in in_search(ROLE.TABLE_CELL))), "")
