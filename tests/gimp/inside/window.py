@@ -227,7 +227,9 @@ def search_entry(words):
 
 def in_search(role):
     """The widgets of this kind in GIMP's search for actions, its only window besides that of the images."""
-    windows = [app.get_child_at_index(n) for app in applications() if is_gimp(app) for n in range(app.get_child_count())]
+    windows = [
+        app.get_child_at_index(n) for app in applications() if is_gimp(app) for n in range(app.get_child_count())
+    ]
     search = [window for window in windows if not window.get_name().endswith(("GIMP", "Program"))]
     return [node for window in search for node in nodes(window) if node.get_role() == role]
 
