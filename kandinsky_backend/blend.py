@@ -20,7 +20,7 @@ from PIL import Image
 
 from kandinsky_backend import mixing
 from kandinsky_backend.cache import EmbedsCache
-from kandinsky_backend.images import Fit, PictureError, crop_centre, fit_square, to_pil
+from kandinsky_backend.images import Fit, PictureError, check_not_too_narrow, crop_centre, fit_square, to_pil
 from kandinsky_backend.mixing import Array, BlendError, Blending
 from kandinsky_backend.pipeline_base import shortened
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
@@ -277,10 +277,7 @@ class Blender:
         if found := self.cache.get(key):
             return found[0]
         yield from _load(self.prior.parts_of_image)
-        try:
-            square = fit_square(item.image, self.prior.image_size, item.fit, item.backdrop)
-        except PictureError as exc:
-            raise BlendError(f"{item.label or 'a picture'}: {exc}") from exc
+        square = fit_square(item.image, self.prior.image_size, item.fit, item.backdrop)
         embeds = self.prior.encode_image(square)
         self.cache.put(key, (embeds[0],))
         yield _Unit("encoding")
@@ -381,6 +378,16 @@ def check(request: Request) -> None:
     for name in ("seed", "variation"):
         if getattr(request, name) < 0:
             raise BlendError(f"{name} is {getattr(request, name)}: it must not be negative")
+    for item in request.items:
+        if isinstance(item, Picture) and item.fit == "crop":
+            _check_crop(item)
+
+
+def _check_crop(item: Picture) -> None:
+    try:
+        check_not_too_narrow(item.image)
+    except PictureError as exc:
+        raise BlendError(f"{item.label or 'a picture'}: {exc}") from exc
 
 
 def picture_hash(image: Image.Image) -> str:

@@ -158,7 +158,7 @@ class KandinskyPipeline(Pipeline):
         num_inference_steps: int,
         guidance_scale: float,
     ) -> Steps:
-        """Denoise latents (B, 4, h, w).
+        """Denoise latents (B, 4, h, w). The UNet is loaded and conditioned now, all else comes with the steps.
 
         Args:
             conditioning: of 2 * B texts under guidance, else of B.

@@ -231,12 +231,22 @@ def _gray_8_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray((values.clip(0.0, white) * (255.0 / white)).round().astype(np.uint8))
 
 
-def _resize_short_side(image: Image.Image, size: int) -> Image.Image:
+def check_not_too_narrow(image: Image.Image) -> None:
+    """Refuse a strip of which a square would show next to nothing.
+
+    Raises:
+        PictureError: it is of more than MAX_ASPECT to 1.
+    """
     short, long = sorted(image.size)
     if long > MAX_ASPECT * short:
         raise PictureError(
             f"a picture of {image.width} x {image.height} pixels is too narrow to cut a square from: pad or stretch it"
         )
+
+
+def _resize_short_side(image: Image.Image, size: int) -> Image.Image:
+    check_not_too_narrow(image)
+    short, long = sorted(image.size)
     other = int(size * long / short)
     shape = (size, other) if image.width == short else (other, size)
     return image.resize(shape, Image.Resampling.BICUBIC)

@@ -305,6 +305,7 @@ class Job(Work):
         self._progress: deque[Progress] = deque(maxlen=KEPT_PROGRESS)
         self._end: Result | Failed | Refusal | None = None
         self._heard = self._asked = time.monotonic()
+        self._unanswered: float | None = None  # when the first Watch was sent after the last word
 
     @property
     def is_over(self) -> bool:
@@ -365,7 +366,7 @@ class Job(Work):
             self.release()
 
     def _take(self, message: DaemonMessage) -> None:
-        self._heard = time.monotonic()
+        self._heard, self._unanswered = time.monotonic(), None
         if isinstance(message, Progress):
             self._progress.append(message)
         elif isinstance(message, Result | Failed | Refusal):
@@ -374,15 +375,17 @@ class Job(Work):
     def _check_alive(self) -> None:
         """Watch anew after a silence: that finds out a daemon that died, or was started again and forgot the job.
 
-        The request keeps its id, so the daemon does not tell everything twice.
+        The request keeps its id, so the daemon does not tell everything twice. Silence counts from the first question:
+        whoever polls may have been busy with other things for long.
         """
         now, timeout = time.monotonic(), self._client.timeout
-        if now - self._heard > timeout:
+        if self._unanswered is not None and now - self._unanswered > timeout * 2 / 3:
             raise NoAnswer(
                 f"the daemon has not been heard for {timeout:g} s; job {self.id} may go on if it still lives"
             )
         if now - max(self._heard, self._asked) > timeout / 3:
             self._asked = now
+            self._unanswered = self._unanswered or now
             self._client._send(Watch(self.id), self.request_id)
 
 

@@ -102,6 +102,7 @@ FRAMES_AS = Argument(
     ),
     "group",
 )
+VARIATION = Argument("variation", _("Variation"), _("Of the seed, the number of the first picture, from 0"), 0)
 SWEEP = Argument("sweep", _("Sweep"), _("Whether the dialog moves the weights"), False)
 SWEEP_SETTINGS = tuple(argument for argument in SETTINGS if argument.name != _COUNT)  # each frame is one picture
 

@@ -8,14 +8,15 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from plugin_client.bridge_transport import BridgeTransport
 from plugin_client.client import Client
 from plugin_client.gimp.translation import _
-from plugin_client.wire.endpoint import parse_endpoint, read_connection
-from plugin_client.wire.errors import DaemonNotRunning, UsageError
+from plugin_client.wire.endpoint import Endpoint, parse_endpoint, read_connection
+from plugin_client.wire.errors import DaemonNotRunning, EndpointError, UsageError, VersionError
 
 INSTALLATION_FILE = "installation.json"  # beside the plug-in; `python3 install gimp` writes it
 START_SECONDS = 90.0
@@ -73,11 +74,23 @@ def connect() -> Client:
     Raises:
         DaemonNotRunning: none runs, and none can be started from here; the text has the line that does.
     """
-    try:
+    with suppress(DaemonNotRunning):
         return connect_to_running()
-    except DaemonNotRunning:
+    try:
         start_daemon()
+    except DaemonNotRunning:
+        with suppress(DaemonNotRunning):
+            return connect_to_running()  # another GIMP was quicker
+        raise
     return connect_to_running()
+
+
+def running_daemon() -> Endpoint | None:
+    """How this user's daemon is reached, which tells it from every other one; None where none runs that we know."""
+    try:
+        return read_connection(parse_endpoint(None))
+    except (DaemonNotRunning, EndpointError, VersionError):
+        return None
 
 
 def connect_to_running() -> Client:

@@ -77,6 +77,14 @@ def parse(text: str) -> tuple[Ingredient, ...]:
         raise UsageError(str(exc)) from exc
 
 
+def first_prompt(text: str) -> str:
+    """Of the ingredients that `text` holds; "" where there is none."""
+    try:
+        return next((item.text for item in parse(text) if isinstance(item, TextItem)), "")
+    except UsageError:
+        return ""
+
+
 def to_json(ingredients: Iterable[Ingredient]) -> str:
     """The text that `parse` reads."""
     return json.dumps([_plain(ingredient) for ingredient in ingredients], ensure_ascii=False)

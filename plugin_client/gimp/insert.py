@@ -11,7 +11,7 @@ from typing import Any
 from gi.repository import Gimp
 
 from plugin_client.client import BlendResult
-from plugin_client.gimp.pixels import write_layer
+from plugin_client.gimp.pixels import write_layer, write_mask
 from plugin_client.gimp.placing import Area, area_of
 from plugin_client.gimp.titles import frame_title, sweep_title, title, variation_title
 from plugin_client.gimp.translation import _
@@ -31,11 +31,11 @@ _LAYER_TYPES = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where layers go: into `image`, over `area` of it. `selected`: the selection becomes their mask."""
+    """Where layers go: into `image`, over `area` of it, masked by the selection that there was at that time."""
 
     image: Gimp.Image
     area: Area
-    selected: bool = False
+    selection: bytes | None = None  # over the area, as of pixels.read_selection; None masks nothing
 
 
 def insert(result: BlendResult, place: Place | None) -> Gimp.Layer:
@@ -44,7 +44,8 @@ def insert(result: BlendResult, place: Place | None) -> Gimp.Layer:
     Without a place, or when its image was closed meanwhile, they come in a new image.
     """
     if place is None or not place.image.is_valid():
-        return _insert(result, _new_image(result.pictures[0]))
+        with _new_image(result.pictures[0]) as place:
+            return _insert(result, place)
     with _one_undo_step(place.image):
         return _insert(result, place)
 
@@ -56,7 +57,8 @@ def insert_frames(result: BlendResult, place: Place | None) -> Gimp.Layer:
     is returned: GIMP exports the layers of an image as an animation, and a group as a single frame of it.
     """
     if place is None or not place.image.is_valid():
-        return _add_frames(result, _new_image(result.pictures[0]), None)
+        with _new_image(result.pictures[0]) as place:
+            return _add_frames(result, place, None)
     with _one_undo_step(place.image):
         parent, position = _above_the_selected(place.image)
         group = Gimp.GroupLayer.new(place.image, sweep_title(result.recipes[0], result.recipes[-1]))
@@ -134,8 +136,10 @@ def _layer(picture: Picture, name: str, place: Place) -> Gimp.Layer:
 def _add(layer: Gimp.Layer, recipe: dict[str, Any], place: Place, parent: Gimp.Layer | None, position: int) -> None:
     place.image.insert_layer(layer, parent, position)
     _fit(layer, place.area)
-    if place.selected:
-        layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+    if place.selection is not None:
+        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+        layer.add_mask(mask)
+        write_mask(mask, place.area, place.selection)
     layer.attach_parasite(_parasite(recipe))
 
 
@@ -150,9 +154,16 @@ def _parasite(recipe: dict[str, Any]) -> Gimp.Parasite:
     return Gimp.Parasite.new(RECIPE_PARASITE, _PERSISTENT | _UNDOABLE, list(data))
 
 
-def _new_image(picture: Picture) -> Place:
+@contextmanager
+def _new_image(picture: Picture) -> Iterator[Place]:
+    """An image of the picture's size, in which nothing can be undone until it is filled."""
     area = area_of(picture)
-    return Place(Gimp.Image.new(area.width, area.height, Gimp.ImageBaseType.RGB), area)
+    image = Gimp.Image.new(area.width, area.height, Gimp.ImageBaseType.RGB)
+    image.undo_disable()
+    try:
+        yield Place(image, area)
+    finally:
+        image.undo_enable()
 
 
 @contextmanager

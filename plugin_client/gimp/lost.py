@@ -12,7 +12,7 @@ from gi.repository import Gimp
 from plugin_client.client import BlendResult, Client
 from plugin_client.gimp.claims import Claim, Held, Home
 from plugin_client.gimp.insert import Place, insert
-from plugin_client.gimp.pixels import target
+from plugin_client.gimp.pixels import read_selection, target
 from plugin_client.gimp.titles import blend_title
 from plugin_client.wire.errors import Refused
 from plugin_client.wire.messages import Blend, JobInfo, Progress
@@ -48,8 +48,8 @@ def place_of(claim: Claim) -> Place | None:
     image = home and _image_of(home)
     if home is None or image is None:
         return None
-    still_selected = home.selected and not Gimp.Selection.is_empty(image) and target(image) == home.area
-    return Place(image, home.area, still_selected)
+    still_selected = home.selected and target(image) == home.area
+    return Place(image, home.area, read_selection(image, home.area) if still_selected else None)
 
 
 def look_for(client: Client, lost: Iterable[Held]) -> list[Found]:
@@ -66,21 +66,24 @@ def fetch(client: Client, held: Held, show: Callable[[Progress], None]) -> Blend
     return job.result()
 
 
-def put_home(held: Held, place: Place | None, result: BlendResult) -> Gimp.Layer:
-    """Insert the result, and forget the claim."""
+def put_home(held: Held, result: BlendResult, show: Callable[[Gimp.Image], object]) -> Gimp.Layer:
+    """Insert the result where it belongs, `show` the image if it is a new one, and only then forget the claim."""
+    place = place_of(held.claim)
     layer = insert(result, place)
+    if place is None:
+        show(layer.get_image())
     held.settle(None)
     return layer
 
 
 def release(client: Client, held: Held) -> None:
-    """Have the daemon forget the job, which is stopped if it runs."""
+    """Have the daemon forget the job, which is stopped if it runs. Errors as of Client.job."""
     with suppress(Refused):  # it has done so already
         client.job(held.claim.job).discard()
 
 
 def _home(place: Place) -> Home:
-    return Home(_key(place.image), _file(place.image), _looks(place.image), place.area, place.selected)
+    return Home(_key(place.image), _file(place.image), _looks(place.image), place.area, place.selection is not None)
 
 
 def _key(image: Gimp.Image) -> str:

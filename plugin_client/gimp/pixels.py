@@ -13,6 +13,7 @@ from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Picture
 
 _FORMATS = {3: "R'G'B' u8", 4: "R'G'B'A u8"}
+_MASK_FORMAT = "Y u8"
 
 
 def canvas(image: Gimp.Image) -> Area:
@@ -61,6 +62,21 @@ def read_layer(layer: Gimp.Layer) -> Picture:
         return _read(layer, area.moved(-own.x, -own.y))
     with _alone(layer) as copy:
         return _read(copy, area)
+
+
+def read_selection(image: Gimp.Image, area: Area) -> bytes | None:
+    """How much of each pixel of an area is selected, a byte each, row by row; None when nothing is selected."""
+    if Gimp.Selection.is_empty(image):
+        return None
+    rectangle = Gegl.Rectangle.new(area.x, area.y, area.width, area.height)
+    return bytes(image.get_selection().get_buffer().get(rectangle, 1.0, _MASK_FORMAT, Gegl.AbyssPolicy.NONE))
+
+
+def write_mask(mask: Gimp.LayerMask, area: Area, selection: bytes) -> None:
+    """Fill the mask of a layer that covers an area with what read_selection found there."""
+    mask.get_buffer().set(Gegl.Rectangle.new(0, 0, area.width, area.height), _MASK_FORMAT, selection)
+    mask.get_buffer().flush()
+    mask.update(0, 0, area.width, area.height)
 
 
 def write_layer(layer: Gimp.Layer, picture: Picture) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin_client.gimp import procedures, services
-from plugin_client.gimp.arguments import Argument, Value
+from plugin_client.gimp import ingredients, procedures, services
+from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Argument, Value
 from plugin_client.gimp.commands import Call
 from plugin_client.gimp.procedures import BLEND, Definition
 from plugin_client.gimp.services import Service
@@ -46,7 +46,10 @@ def run(
     def act() -> Gimp.ValueArray:
         if run_mode == Gimp.RunMode.INTERACTIVE:
             return _closed(procedure, _show_dialog(procedure, call, config), call)
-        return _success(GObject.Value(Gimp.Layer, definition.run(call)))
+        layer = definition.run(call)
+        if run_mode == Gimp.RunMode.WITH_LAST_VALS and layer.get_image() != image:
+            Gimp.Display.new(layer.get_image())  # Repeat of what opens an image; a script shows what it likes
+        return _success(GObject.Value(Gimp.Layer, layer))
 
     return _told(procedure, act)
 
@@ -103,6 +106,8 @@ def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureCo
     for argument in procedures.PROCEDURES[name].arguments:
         if values.find_property(argument.name):  # what was shown is what Repeat uses
             config.set_property(argument.name, values.get_property(argument.name))
+    if config.find_property(PROMPT.name):
+        config.set_property(PROMPT.name, ingredients.first_prompt(values.get_property(INGREDIENTS.name) or ""))
     return layer
 
 

@@ -18,6 +18,7 @@ from plugin_client.gimp.arguments import (
     SWEEP,
     SWEEP_SETTINGS,
     TO,
+    VARIATION,
     Argument,
     Value,
 )
@@ -60,7 +61,7 @@ PROCEDURES = {
         (INGREDIENTS, *SETTINGS, CONVERSION),
         _WITH_IMAGE,
         commands.blend_layers_and_prompts,
-        dialog_only=(SWEEP, TO, FRAMES, FRAMES_AS),
+        dialog_only=(SWEEP, TO, FRAMES, FRAMES_AS, VARIATION),
     ),
     "kandinsky-blend-text-to-image": Definition(
         _("_Text to Image..."),

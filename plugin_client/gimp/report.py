@@ -21,16 +21,19 @@ PRECISIONS = {
 
 @dataclass(frozen=True)
 class Report:
-    """What a daemon that runs says of itself. `jobs` are those that wait or run, in their order."""
+    """What a daemon that runs says of itself. `jobs` are those that wait or run, in their order, and `unfetched` is
+    the number of those whose pictures nobody has yet taken."""
 
     pong: Pong
     models: tuple[ModelInfo, ...]
     jobs: tuple[JobInfo, ...]
+    unfetched: int
 
 
 def ask(client: Client) -> Report:
-    jobs = tuple(job for job in client.jobs() if job.state in ("queued", "running", "cancelling"))
-    return Report(client.ping(), client.models(), jobs)
+    known = client.jobs()
+    jobs = tuple(job for job in known if job.state in ("queued", "running", "cancelling"))
+    return Report(client.ping(), client.models(), jobs, sum(job.state == "done" for job in known))
 
 
 def state(pong: Pong) -> str:

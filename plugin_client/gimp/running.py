@@ -14,7 +14,7 @@ from plugin_client.gimp.claims import Held, keep
 from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
 from plugin_client.gimp.insert import Place
 from plugin_client.gimp.lost import claim_of
-from plugin_client.gimp.pixels import layer_of, read_layer, target
+from plugin_client.gimp.pixels import layer_of, read_layer, read_selection, target
 from plugin_client.gimp.placing import USUAL_SIDE, Area, made_size, side_of
 from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import KandinskyError, UsageError
@@ -49,7 +49,8 @@ def place_of(image: Gimp.Image, conversion: Conversion) -> Place | None:
         )
     if mode and conversion == "new-image":
         return None
-    return Place(image, target(image), selected=not Gimp.Selection.is_empty(image))
+    area = target(image)
+    return Place(image, area, read_selection(image, area))
 
 
 SIDE_SECONDS = 20.0  # for a daemon that was just started to tell of its models

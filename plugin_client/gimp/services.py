@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,10 @@ from plugin_client.gimp.commands import show_progress
 from plugin_client.gimp.connection import connect, connect_to_running
 from plugin_client.gimp.procedures import MENU, REAL, WHOLE, add_argument
 from plugin_client.gimp.translation import _
-from plugin_client.wire.errors import DaemonNotRunning, JobFailed, Refused, UsageError
+from plugin_client.wire.errors import DaemonNotRunning, JobFailed, Refused, TransportError, UsageError
+
+Show = Callable[[Gimp.Image], object]
+Action = Callable[[Client, Held, Show], Gimp.Layer | None]
 
 STATUS = "kandinsky-blend-status"
 RECOVER = "kandinsky-blend-recover"
@@ -56,19 +60,19 @@ def status(values: Mapping[str, Value]) -> tuple[Any, ...]:
     return True, pong.version, *hardware, models, loaded, pong.waiting, pong.running, report.jobs_as_json(found)
 
 
-def recover(values: Mapping[str, Value]) -> tuple[Any, ...]:
-    """Open the lost results, or discard them."""
+def recover(values: Mapping[str, Value], show: Show = lambda image: None) -> tuple[Any, ...]:
+    """Open the lost results, or discard them; `show` is called with each image that is made for one."""
     act = _act(str(values[ACTION.name]))
     held = claims.take_lost()
     if not held:
         return "[]", []
     with connect() as client:
-        layers = [act(client, one) for one in held]
+        layers = [act(client, one, show) for one in held]
     gone = [one.claim.title for one, layer in zip(held, layers, strict=True) if layer is None]
     return json.dumps([layer.get_id() for layer in layers if layer]), gone
 
 
-def _act(action: str) -> Callable[[Client, Held], Gimp.Layer | None]:
+def _act(action: str) -> Action:
     if action not in _ACTIONS:
         raise UsageError(
             _("action is {value!r}: must be one of {choices}").format(value=action, choices=", ".join(_ACTIONS))
@@ -76,7 +80,7 @@ def _act(action: str) -> Callable[[Client, Held], Gimp.Layer | None]:
     return _ACTIONS[action]
 
 
-def _open(client: Client, held: Held) -> Gimp.Layer | None:
+def _open(client: Client, held: Held, show: Show) -> Gimp.Layer | None:
     """The layer; None when there is no result any more."""
     Gimp.progress_init(held.claim.title)
     try:
@@ -84,17 +88,18 @@ def _open(client: Client, held: Held) -> Gimp.Layer | None:
     except (Refused, JobFailed) as exc:
         held.settle(exc)
         return None
-    layer = lost.put_home(held, lost.place_of(held.claim), result)
-    lost.release(client, held)
+    layer = lost.put_home(held, result, show)
+    with suppress(TransportError):  # the daemon forgets it by itself in a day
+        lost.release(client, held)
     return layer
 
 
-def _discard(client: Client, held: Held) -> None:
+def _discard(client: Client, held: Held, show: Show) -> None:
     lost.release(client, held)
     held.settle(None)
 
 
-_ACTIONS: dict[str, Callable[[Client, Held], Gimp.Layer | None]] = {"open": _open, "discard": _discard}
+_ACTIONS: dict[str, Action] = {"open": _open, "discard": _discard}
 
 ACTION = Argument(
     "action",

@@ -255,6 +255,14 @@ def test_a_daemon_that_falls_silent_is_an_error_that_names_the_job() -> None:
             job.result()
 
 
+def test_whoever_polls_late_asks_before_the_daemon_counts_as_silent() -> None:
+    with ScriptedDaemon(Silent()), Client(timeout=0.2) as client:
+        job = client.submit([("a cat", 1)], **SMALL)
+        time.sleep(0.5)
+        assert job.poll(0)
+        assert job.poll(0) is None
+
+
 def test_a_daemon_that_answers_nothing_is_an_error() -> None:
     client = Client(transport=FunctionTransport(lambda frames: []), timeout=0.05)
     with pytest.raises(NoAnswer, match=r"did not answer 'ping' within 0\.05 s"):

@@ -93,11 +93,8 @@ class LostBar(Gtk.InfoBar):
         if isinstance(end, KandinskyError):
             self._fail(held, end)
             return
-        place = lost.place_of(held.claim)
-        layer = lost.put_home(held, place, end)
+        layer = lost.put_home(held, end, Gimp.Display.new)
         self._lost.remove(held)
-        if place is None:
-            Gimp.Display.new(layer.get_image())
         Gimp.displays_flush()
         self._daemon.ask(lambda client: lost.release(client, held), lambda end: None)
         self._finish(_("Here it is: {layer}").format(layer=layer.get_name()))

@@ -10,7 +10,7 @@ from gi.repository import Gimp
 
 from plugin_client.client import with_model_here
 from plugin_client.gimp import ingredients
-from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS, SWEEP, TO
+from plugin_client.gimp.arguments import INGREDIENTS, SETTINGS, SWEEP, TO, VARIATION
 from plugin_client.gimp.commands import Call, image_of, one_layer
 from plugin_client.gimp.connection import connect_to_running
 from plugin_client.gimp.dialog.window import BlendDialog
@@ -30,6 +30,7 @@ Opening = Callable[[Call, Gimp.ProcedureConfig], None]
 
 def open_dialog(name: str, call: Call, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
     """Show the dialog of `procedure`, as the menu entry `name` begins it; the last layer that was made, if one was."""
+    config.set_property(VARIATION.name, 0)
     OPENINGS[name](call, config)
     config.set_property(SWEEP.name, name == SWEEP_FRAMES)
     image = None if name == TEXT_TO_IMAGE else call.image
@@ -65,6 +66,7 @@ def _again(call: Call, config: Gimp.ProcedureConfig) -> None:
     _put(config, *(item for item in blend.items if not isinstance(item, PictureItem)))
     for argument in SETTINGS:
         config.set_property(argument.name, type(argument.default)(_value(blend, argument.name)))
+    config.set_property(VARIATION.name, blend.variation)
 
 
 def _with_model_here(blend: Blend) -> Blend:

@@ -18,11 +18,7 @@ def _show_status(values: Mapping[str, Value]) -> None:
 
 
 def _show_recovered(values: Mapping[str, Value]) -> None:
-    before = Gimp.get_images()
-    layers, gone = recover(values)
-    for image in Gimp.get_images():
-        if image not in before:
-            Gimp.Display.new(image)
+    layers, gone = recover(values, Gimp.Display.new)
     Gimp.displays_flush()
     if gone:
         Gimp.message(_("The daemon no longer has: {titles}").format(titles="; ".join(gone)))

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from gi.repository import GLib
 
 from plugin_client.client import BlendResult, Client, Work
+from plugin_client.gimp.connection import running_daemon
 from plugin_client.gimp.insert import Place
 from plugin_client.gimp.running import Claimant
+from plugin_client.wire.endpoint import Endpoint
 from plugin_client.wire.errors import KandinskyError, TransportError
 from plugin_client.wire.messages import Progress
 
@@ -25,13 +27,19 @@ class Session:
         self._connect = connect
         self._show = show
         self._client: Client | None = None
+        self._daemon: Endpoint | None = None  # that the client is connected to
         self._work: Work | None = None
         self._claimant: Claimant | None = None  # of the work
 
     def _connected(self) -> Client:
-        """The connection, made now where there is none."""
+        """The connection, made now where there is none, or where its daemon has ended."""
+        daemon = running_daemon()
+        if self._client is not None and daemon != self._daemon:
+            self._client.close()
+            self._client = None
         if self._client is None:
             self._client = self._connect()
+            self._daemon = running_daemon()
         return self._client
 
     def start(
@@ -87,7 +95,7 @@ class Session:
         ended(end)
         if claimant is not None:
             claimant.settle(end)
-        if not isinstance(end, TransportError):
+        if not isinstance(end, TransportError) and running_daemon() == self._daemon:  # else nobody would answer
             work.discard()  # not before its picture is in its place
         return False
 

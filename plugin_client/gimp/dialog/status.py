@@ -90,19 +90,19 @@ class StatusWindow:
         self._enable()
 
     def _stop_daemon(self) -> None:
-        if self._report is None or (self._report.jobs and not self._confirm(len(self._report.jobs))):
+        if self._report is None or ((losses := _losses(self._report)) and not self._confirm(losses)):
             return
         self._say("")
         self._daemon.ask(lambda client: client.shutdown(), self._told)
         self._daemon.leave()
 
-    def _confirm(self, count: int) -> bool:
+    def _confirm(self, losses: str) -> bool:
         question = Gtk.MessageDialog(
             transient_for=self._dialog,
             modal=True,
             message_type=Gtk.MessageType.QUESTION,
             text=_("Stop the daemon?"),
-            secondary_text=_("Pictures that it has yet to finish, and would give up: {number}").format(number=count),
+            secondary_text=losses,
         )
         question.add_button(_("_Keep It Running"), Gtk.ResponseType.CANCEL)
         question.add_button(_("_Stop the Daemon"), Gtk.ResponseType.OK)
@@ -121,6 +121,15 @@ class StatusWindow:
         """Only what went wrong: the rest is to be seen at the next look."""
         if isinstance(end, KandinskyError):
             self._say(str(end))
+
+
+def _losses(report: Report) -> str:
+    """What goes when the daemon ends, a line each; "" is nothing."""
+    counts = {
+        _("Pictures that it has yet to finish, and would give up: {number}"): len(report.jobs),
+        _("Finished pictures that nobody has taken yet, and that would be lost: {number}"): report.unfetched,
+    }
+    return "\n".join(line.format(number=number) for line, number in counts.items() if number)
 
 
 class Facts(Gtk.Grid):

@@ -18,6 +18,7 @@ from plugin_client.gimp.arguments import (
     SETTINGS,
     SWEEP,
     TO,
+    VARIATION,
     Conversion,
     Value,
     blend_of,
@@ -92,6 +93,8 @@ class BlendDialog:
         for name in (INGREDIENTS.name, TO.name):
             config.connect(f"notify::{name}", lambda *_: self._show_kept())
         config.connect(f"notify::{SWEEP.name}", lambda *_: self._show_sweep())
+        # What was drawn from another seed has no such number.
+        config.connect("notify::seed", lambda *_: config.set_property(VARIATION.name, 0))
         self._dialog.connect("focus-in-event", lambda *_: self._look_again())
 
     def run(self) -> Gimp.Layer | None:
@@ -188,13 +191,14 @@ class BlendDialog:
         place = place_of(self._image, conversion)
         if place is None or not self._settings.size.covers_image:
             return place
-        return replace(place, area=self._settings.size.area, selected=False)
+        return replace(place, area=self._settings.size.area, selection=None)
 
     def _order(self, items: tuple[Item, ...]) -> Order:
         values, area = self._values(), self._settings.size.area
         if self._is_sweep:
             return Order(sweep_of(items, values, area), area, insert_frames)
-        return Order((blend_of(items, values, area),), area, insert)
+        blend = replace(blend_of(items, values, area), variation=self._config.get_property(VARIATION.name))
+        return Order((blend,), area, insert)
 
     def _values(self) -> dict[str, Value]:
         names = [argument.name for argument in (*SETTINGS, TO, FRAMES)]

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gegl, Gimp, Gio
 
 from tests.gimp.inside.images import (
     BLUE,
@@ -47,6 +47,11 @@ def is_a_picture(layer):
 
 def place(layer):
     return (*layer.get_offsets()[1:], layer.get_width(), layer.get_height())
+
+
+def values(channel, *area):
+    """How much of each pixel of an area a mask or selection lets through."""
+    return bytes(channel.get_buffer().get(Gegl.Rectangle.new(*area), 1.0, "Y u8", Gegl.AbyssPolicy.NONE))
 
 
 def test_two_layers_and_a_prompt_become_a_layer():
@@ -103,6 +108,8 @@ def test_a_selection_is_where_it_goes():
     check(place(layer), (10, 5, 20, 12))
     mask = layer.get_mask()
     assert mask is not None
+    check(values(mask, 0, 0, 20, 12), values(image.get_selection(), 10, 5, 20, 12))
+    assert 0 < min(values(mask, 5, 5, 10, 2)) and min(values(mask, 0, 0, 20, 12)) == 0
     _, has_selection, *bounds = Gimp.Selection.bounds(image)
     check((has_selection, bounds), (True, [10, 5, 30, 17]))
 

@@ -154,6 +154,22 @@ def test_a_blend_becomes_a_layer_and_one_undo_removes_it():
     wait_for("the undo", lambda: ask("images") == before)
 
 
+def test_what_is_selected_when_it_begins_masks_the_picture_whatever_is_selected_later():
+    before = ask("images")
+    ask("select")
+    come_back()
+    spin("Steps", 30)
+    press("Generate")
+    wait_for("a step", lambda: says("Denoising, step"))
+    ask("deselect")
+    wait_for("the picture", lambda: says("Done in"))
+    check(ask("mask"), [200, 150, 255, 255])
+    activate()
+    keys("key", "ctrl+z", "ctrl+z", "ctrl+z")
+    wait_for("the undo", lambda: ask("images") == before)
+    spin("Steps", 8)
+
+
 def test_the_seed_that_was_drawn_is_shown_and_the_lock_keeps_it():
     toggle("Keep this seed")  # it was typed, so it was locked
     seeds = [generate_and_tell_seed() for _ in range(2)]
@@ -233,6 +249,22 @@ def test_the_settings_of_a_layer_fill_the_dialog_again_and_give_the_same_picture
     wait_for("the picture", lambda: says("Done in"))
     first, second = ask("pictures")
     check(second, first)
+
+
+def test_the_settings_of_a_variation_give_that_variation():
+    spin("Variations", 2)
+    press("Generate")
+    wait_for("its start", lambda: not says("Done in"))
+    wait_for("the pictures", lambda: says("Done in"))
+    ask("select_the_second_variation")
+    press("Cancel")
+    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    open_entry("Use These Settings Again")
+    one("Generate", ROLE.PUSH_BUTTON)
+    press("Generate")
+    wait_for("the picture", lambda: says("Done in"))
+    first, again, second = ask("variations")
+    check((again == first, again == second), (False, True))
     press("Cancel")
     wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
 
@@ -274,6 +306,9 @@ def test_text_becomes_an_image_where_none_is_open():
     wait_for("the picture", lambda: says("Done in"))
     (image,) = ask("images")
     check(image[0], "Kandinsky: 1 a sky, seed 7")
+    press("Cancel")
+    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    check(ask("repeat_text"), ["", "Kandinsky: 1 a sky, seed 7"])
 
 
 if __name__ == "__main__":

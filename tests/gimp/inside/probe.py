@@ -86,13 +86,38 @@ def deselect():
     Gimp.displays_flush()
 
 
+def mask():
+    """Width, height, least and most of the mask of the topmost layer."""
+    found = Gimp.get_images()[0].get_layers()[0].get_mask()
+    size = found.get_width(), found.get_height()
+    values = found.get_buffer().get(Gegl.Rectangle.new(0, 0, *size), 1.0, "Y u8", Gegl.AbyssPolicy.NONE)
+    return [*size, min(values), max(values)]
+
+
+def select_the_second_variation():
+    image = Gimp.get_images()[-1]
+    image.set_selected_layers([image.get_layers()[0].get_children()[1]])
+    Gimp.displays_flush()
+
+
+def variations():
+    """A hash of the pixels of each layer in the topmost group of the last image."""
+    children = Gimp.get_images()[-1].get_layers()[0].get_children()
+    return [hashlib.sha256(pixels(layer)).hexdigest() for layer in children]
+
+
+def repeat_text():
+    """As Filters > Repeat does it with Text to Image: the name of the layer."""
+    _, message, layers = call("kandinsky-blend-text-to-image", mode=Gimp.RunMode.WITH_LAST_VALS)
+    return [message, *(layer.get_name() for layer in layers)]
+
+
 def repeat_sweep():
     """As Filters > Repeat does it: the names of the layers of the image that comes of it."""
     image = next(image for image in Gimp.get_images() if not image.get_layers()[0].get_name().startswith("Frame "))
     _, _, (last,) = call("kandinsky-blend-sweep", image, mode=Gimp.RunMode.WITH_LAST_VALS)
-    made = last.get_image()
-    names = [layer.get_name() for layer in made.get_layers()]
-    made.delete()
+    names = [layer.get_name() for layer in last.get_image().get_layers()]
+    displays()[-1].delete()  # and the image with its only view
     return names
 
 
@@ -106,8 +131,13 @@ def frames():
 
 def close_image():
     """As an artist does who closes every view without saving."""
-    for number in filter(Gimp.Display.id_is_valid, range(MOST_DISPLAYS)):
-        Gimp.Display.get_by_id(number).delete()
+    for display in displays():
+        display.delete()
+
+
+def displays():
+    """In the order in which they were opened."""
+    return [Gimp.Display.get_by_id(number) for number in filter(Gimp.Display.id_is_valid, range(MOST_DISPLAYS))]
 
 
 def _digest(image):

@@ -190,13 +190,26 @@ def test_stop_asks_when_a_picture_is_being_made_and_stops():
     begin_a_blend(1000)
     open_entry("Daemon Status")
     wait_for("the job", lambda: says("Pictures that wait or are being made: 1"))
-    (stop,) = [button for button in find("Stop", ROLE.PUSH_BUTTON, "kandinsky") if is_in(button, STATUS)]
-    stop.do_action(0)
+    press_stop_in_the_status()
     wait_for("the question", lambda: says("Pictures that it has yet to finish, and would give up: 1"))
     shot("stop-asks")
     press("Stop the Daemon")
     wait_for("its end", lambda: says("Not running"))
     wait_for("the dialog to be told", lambda: not says("Denoising"))
+
+
+def press_stop_in_the_status():
+    (stop,) = [button for button in find("Stop", ROLE.PUSH_BUTTON, "kandinsky") if is_in(button, STATUS)]
+    stop.do_action(0)
+
+
+def test_the_dialog_that_was_open_starts_another_daemon():
+    spin("Steps", 3)
+    press("Generate")
+    wait_for("the picture", lambda: says("Done in"), STARTING)
+    wait_for("the state", lambda: says("Running for"))
+    press_stop_in_the_status()  # nothing would be lost: it does not ask
+    wait_for("its end", lambda: says("Not running"))
     close_the_dialog()
     press("Close")
 
