@@ -39,21 +39,16 @@ _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MI
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     logs.configure(options.log_level)
-    # Until the server can be told to stop, a signal must still unwind: what was made at the start is taken away again.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     try:
-        run(options)
-    except KeyboardInterrupt:
-        log.info("kandinsky-daemon has ended before it began")
+        run(options, _StopSignals())
     except (KandinskyError, DaemonError) as exc:
         print(f"kandinsky-daemon: {exc}", file=sys.stderr)
         return 1
     return 0
 
 
-def run(options: argparse.Namespace) -> None:
-    """Serve until a signal or a client asks for the end.
+def run(options: argparse.Namespace, signals: _StopSignals) -> None:
+    """Serve until one of `signals` or a client asks for the end.
 
     Raises:
         EndpointError: the endpoint or the data folder is unusable, or another daemon has it.
@@ -66,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         executor = LocalExecutor(context, base, _worker_arguments(options))
         with _listen(context, address) as (router, reached_at):
             server = Server(router, executor, MemoryStore(), options.model)
-            _stop_on_signals(server)
+            signals.stop(server)
             version, models = metadata.version("kandinsky-blend"), ", ".join(options.model)
             log.info("kandinsky-daemon %s listens at %s and offers %s", version, reached_at.address, models)
             try:
@@ -265,16 +260,30 @@ def _remove_leftovers(address: str, base: Path) -> None:
         channel.unlink(missing_ok=True)
 
 
-def _stop_on_signals(server: Server) -> None:
-    """The first signal stops in good order; the second has its usual effect, and ends the process at once."""
+class _StopSignals:
+    """From now on the first signal stops in good order; the second has its usual effect, and ends the process at once.
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    It raises nothing, so that it cannot come between the making of a thing and the place that takes it away again.
+    """
+
+    def __init__(self) -> None:
+        self._server: Server | None = None
+        self._has_come = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def stop(self, server: Server) -> None:
+        """Stop this one when the signal comes, or now if it came while the daemon started."""
+        self._server = server
+        if self._has_come:
+            server.stop()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
         for again in (signal.SIGINT, signal.SIGTERM):
             signal.signal(again, signal.SIG_DFL)
-        server.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        self._has_come = True
+        if self._server:
+            self._server.stop()
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class Engine:
         self._residency = Residency(memory)
         self._cache = EmbedsCache()
         self._blenders: dict[str, backend.Blender] = {}
+        self._noted: set[str] = set()  # names of models
         self._estimates = Estimates()
         for name in models:
             _log_note(name)
@@ -81,14 +82,15 @@ class Engine:
         report = _Report(job, blend.variation)
         with _job_errors():
             source = catalog.locate(blend.model or self._names[0])
-        yield report.progress("loading")
+        if source.name not in self._blenders:
+            yield report.progress("loading")
         with _job_errors():
             blender = self._blender(source)
             blend = _sized(blend, source)
             _check_model_hash(blend, blender)
             estimate = self._estimates.of((blender.identity, blend.width, blend.height))
             pictures: list[backend.Made] = []
-            warnings = [source.note] if source.note else []
+            warnings = self._new_notes(source)
             for event in blender.run(request_of(blend)):
                 match event:
                     case backend.Notice():
@@ -100,6 +102,13 @@ class Engine:
                         yield report.progress(event.stage, _preview(blend, blender, event))
         made = tuple(wire_picture(one.image) for one in pictures)
         yield wire.Result(job, made, pictures[0].recipe, tuple(warnings))
+
+    def _new_notes(self, source: ModelSource) -> list[str]:
+        """What whoever uses the model should know, unless a picture of it has said so."""
+        if not source.note or source.name in self._noted:
+            return []
+        self._noted.add(source.name)
+        return [source.note]
 
     def _blender(self, source: ModelSource) -> backend.Blender:
         """The blender of a model; its files are found, or downloaded, at the first call."""

@@ -200,11 +200,9 @@ class Blender:
     def _notices(self, request: Request) -> Iterator[Notice]:
         for text in dict.fromkeys(_texts(request)):
             if cut := self.prior.truncated_text(text):
-                yield Notice(
-                    f"the prompt {shortened(text, 40)} is longer than the model reads; this was left out: {cut!r}"
-                )
+                yield _left_out(f"the prompt {shortened(text, 40)}", cut)
         if cut := self.decoder.truncated_text(request.decoder_prompt):
-            yield Notice(f"the decoder prompt is longer than the model reads; this was left out: {cut!r}")
+            yield _left_out("the decoder prompt", cut)
 
     def _plan(self, request: Request) -> dict[str, int]:
         """Units of work by stage, given what the cache holds."""
@@ -344,6 +342,10 @@ class Blender:
 
     def _decoder_key(self, request: Request) -> Hashable:
         return (self.identity, "decoder prompt", request.decoder_prompt)
+
+
+def _left_out(what: str, cut: str) -> Notice:
+    return Notice(f"{what} is longer than the model reads; this was left out: {shortened(cut)}")
 
 
 def _load(parts: Iterable[Resident[Any]]) -> Generator[_Unit, None, None]:

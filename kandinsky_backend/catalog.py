@@ -14,7 +14,7 @@ EMBEDDED_FOLDER = Path(__file__).with_name(DEFAULT)
 _EMBEDDED_SIDE = 128  # px
 _EMBEDDED_NOTE = (
     f"the model {DEFAULT!r} is small and draws only coloured shapes, at {_EMBEDDED_SIDE} px; the full one, after a "
-    f"download of 13 GB: kandinsky-blend start --model {FULL}"
+    f"download of 13 GB: kandinsky-blend stop, then kandinsky-blend start --model {FULL}"
 )
 _HUB_IDS = {FULL: "kandinsky-community/kandinsky-2-1"}
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0, 1 when it failed, 2 when it was used wrongly, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know all letters of a prompt
     arguments = parse(argv)
     try:
         _COMMANDS[arguments.command](arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from plugin_client.client import Client
-from plugin_client.wire.endpoint import connection_file, default_address, make_data_folder, parse_endpoint
+from plugin_client.wire.endpoint import (
+    HOME_VARIABLE,
+    connection_file,
+    default_address,
+    make_data_folder,
+    parse_endpoint,
+)
 from plugin_client.wire.errors import DaemonNotRunning, NoAnswer, UsageError
 
 DEFAULT_MODEL = "embedded"  # what a daemon offers that was given none; the daemon's own constant, which see
@@ -137,6 +144,7 @@ def _spawn(log: Path, endpoint: str | None, arguments: Sequence[str]) -> subproc
             stdout=output,
             stderr=output,
             cwd=folder,
+            env=os.environ | {HOME_VARIABLE: str(folder)},  # which may have been told relative to our own folder
             start_new_session=True,
         )
     _started.append(process)

@@ -92,14 +92,18 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: there is no such file, it is no PNG, or it carries no recipe.
     """
+    if not path.is_file():
+        raise UsageError(f"there is no picture file {path}")
     try:
         with Image.open(path, formats=["PNG"]) as image:
             image.load()
             text = image.info.get(RECIPE_KEY)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as exc:
-        raise UsageError(f"{path} is not readable as a PNG picture: {exc}") from exc
+        raise UsageError(f"{path} is not readable as a PNG picture, and no other carries a recipe: {exc}") from exc
     if text is None:
-        raise UsageError(f"{path} carries no recipe: it was not made by kandinsky-blend, or was saved anew since")
+        raise UsageError(
+            f"{path} carries no recipe: it was not made by kandinsky-blend, is a grid, or was saved anew since"
+        )
     return _parse(text, path)
 
 

@@ -75,7 +75,9 @@ def check_listening(address: str) -> None:
     try:
         _probe(address)
     except OSError as exc:
-        raise DaemonNotRunning(f"no daemon answers at {address} ({exc.strerror or exc})") from exc
+        raise DaemonNotRunning(
+            f"no daemon answers at {address} ({exc.strerror or exc}): start one with `kandinsky-blend start`"
+        ) from exc
 
 
 def _probe(address: str) -> None:

@@ -264,7 +264,7 @@ def test_with_memory_for_both_each_is_loaded_once_and_previews_are_made(tiny_che
 
 
 def test_the_cut_end_of_a_long_prompt_is_told(blender):
-    long = Text("a cat " * 60 + "at the very end", 1.0)
+    long = Text("a cat " * 40 + "at the very end", 1.0)
     notices = [event.text for event in blender.run(request_for(long)) if isinstance(event, Notice)]
     assert len(notices) == 1
     assert "at the very end" in notices[0]

@@ -138,7 +138,7 @@ USAGE = [
     ("generate --image broken.png 1 -o out.png", "broken.png is not a picture"),
     ("generate --image cat.png 1 --backdrop sky -o out.png", "unknown colour 'sky'"),
     ("generate --prompt cat 1 -o out.png --endpoint http://x", "'http://x' is no endpoint"),
-    ("again missing.png", "missing.png is not readable as a PNG picture"),
+    ("again missing.png", "there is no picture file missing.png"),
     ("again broken.png", "broken.png is not readable as a PNG picture"),
     ("again cat.png", "cat.png carries no recipe"),
     ("again recipe-no-json.png", "the recipe in recipe-no-json.png is not readable as JSON"),
