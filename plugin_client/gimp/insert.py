@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gi.repository import Gimp
@@ -35,7 +35,7 @@ class Place:
 
     image: Gimp.Image
     area: Area
-    selection: bytes | None = None  # over the area, as of pixels.read_selection; None masks nothing
+    selection: bytes | None = field(default=None, repr=False)  # over the area: see read_selection; None masks nothing
 
 
 def insert(result: BlendResult, place: Place | None) -> Gimp.Layer:
