@@ -33,10 +33,8 @@ class Session:
 
     def _connected(self) -> Client:
         """The connection, made now where there is none, or where its daemon has ended."""
-        daemon = running_daemon()
-        if self._client is not None and daemon != self._daemon:
-            self._client.close()
-            self._client = None
+        if running_daemon() != self._daemon:
+            self._disconnect()
         if self._client is None:
             self._client = self._connect()
             self._daemon = running_daemon()
@@ -73,6 +71,9 @@ class Session:
             self._work.discard()
         self._work = None
         self._settle(None)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None

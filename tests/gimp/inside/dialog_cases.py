@@ -10,6 +10,7 @@ from tests.gimp.inside.window import (
     ask,
     check,
     choose,
+    close_the_dialog,
     colour_at,
     entry,
     find,
@@ -238,8 +239,7 @@ def test_the_image_is_closed_meanwhile_and_the_result_opens_as_a_new_one():
 
 
 def test_the_settings_of_a_layer_fill_the_dialog_again_and_give_the_same_picture():
-    press("Cancel")
-    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    close_the_dialog()
     open_entry("Use These Settings Again")
     one("Generate", ROLE.PUSH_BUTTON)
     wait_for_rows()
@@ -257,16 +257,14 @@ def test_the_settings_of_a_variation_give_that_variation():
     wait_for("its start", lambda: not says("Done in"))
     wait_for("the pictures", lambda: says("Done in"))
     ask("select_the_second_variation")
-    press("Cancel")
-    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    close_the_dialog()
     open_entry("Use These Settings Again")
     one("Generate", ROLE.PUSH_BUTTON)
     press("Generate")
     wait_for("the picture", lambda: says("Done in"))
     first, again, second = ask("variations")
     check((again == first, again == second), (False, True))
-    press("Cancel")
-    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    close_the_dialog()
 
 
 def test_the_entry_for_sweeps_makes_an_image_of_frames():
@@ -289,8 +287,7 @@ def test_the_entry_for_sweeps_makes_an_image_of_frames():
     assert made[0].startswith("Frame 2 of 2 (100ms) (replace): 0.2 "), made
     check(len(made), 3)
     assert says("Done in")[0].endswith("File > Export As makes an animation of it."), says("Done in")
-    press("Cancel")
-    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    close_the_dialog()
     check(ask("repeat_sweep"), made[:-1])
 
 
@@ -306,8 +303,7 @@ def test_text_becomes_an_image_where_none_is_open():
     wait_for("the picture", lambda: says("Done in"))
     (image,) = ask("images")
     check(image[0], "Kandinsky: 1 a sky, seed 7")
-    press("Cancel")
-    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+    close_the_dialog()
     check(ask("repeat_text"), ["", "Kandinsky: 1 a sky, seed 7"])
 
 

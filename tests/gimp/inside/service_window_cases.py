@@ -20,6 +20,7 @@ from tests.gimp.inside.window import (  # noqa: E402
     activate,
     ask,
     check,
+    close_the_dialog,
     find,
     keys,
     one,
@@ -68,11 +69,6 @@ def begin_a_blend(steps):
     set_up_a_blend(steps)
     press("Generate")
     wait_for("a step", lambda: says("Denoising, step"))
-
-
-def close_the_dialog():
-    press("Cancel")
-    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
 
 
 def kill_the_plug_in():

@@ -69,6 +69,11 @@ def press(name, application="kandinsky"):
     one(name, *button).do_action(0)
 
 
+def close_the_dialog():
+    press("Cancel")
+    wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+
+
 def entry(name):
     """What the text field holds."""
     return Atspi.Text.get_text(one(name, ROLE.TEXT), 0, -1)
