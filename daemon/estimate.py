@@ -1,4 +1,4 @@
-"""How long a job still takes, from how long its steps have taken."""
+"""Estimates of the time that a job still takes, from the time that its steps have taken."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _NEWEST = 0.3  # how much the newest step counts, so that one slow step does not
 
 
 class Estimate:
-    """Seconds a step of each stage, learned while jobs of one picture size run."""
+    """The seconds that a step of each stage takes, learned while jobs of one kind run."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
     def learn(self, stage: str, seconds: float) -> None:
-        """A step of `stage` has taken `seconds`."""
+        """Take in that a step of `stage` has taken `seconds`."""
         known = self._seconds.get(stage)
         self._seconds[stage] = seconds if known is None else known + _NEWEST * (seconds - known)
 
     def remaining(self, left: Mapping[str, int]) -> float:
-        """Seconds that the steps `left` of each stage take together, or UNKNOWN before a denoising step was seen.
+        """Return the seconds that the steps `left` of each stage take; UNKNOWN before a denoising step was seen.
 
         A stage not seen yet is taken to cost a denoising step, which for the one decoding at the end is close.
         """
@@ -32,12 +32,13 @@ class Estimate:
 
 
 class Estimates:
-    """An Estimate for each kind of job, such as a model and a picture size: of the last MAX_ESTIMATES asked for."""
+    """An Estimate for each kind of job, such as a model and a picture size. The last MAX_ESTIMATES are kept."""
 
     def __init__(self) -> None:
-        self._estimates: dict[Hashable, Estimate] = {}  # the longest not asked for first
+        self._estimates: dict[Hashable, Estimate] = {}  # the least recently used first
 
     def of(self, kind: Hashable) -> Estimate:
+        """Return the estimate of a kind, a new one if it is not known."""
         estimate = self._estimates.pop(kind, None) or Estimate()
         self._estimates[kind] = estimate
         if len(self._estimates) > MAX_ESTIMATES:

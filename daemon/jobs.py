@@ -1,12 +1,13 @@
 """The states of a job, the moves between them, and the queue. No sockets, no pictures, no clock: time is passed in.
 
-    queued --> running --> done | failed
-       |          |
-       |          v
-       |      cancelling --> cancelled | done | failed
+    queued <--> running --> done | failed
+       |           |
+       |           v
+       |       cancelling --> cancelled | done | failed
        v
-    cancelled
+    cancelled | failed
 
+A running job whose machine is lost goes back to its place in the queue. A queued job fails where it cannot be started.
 A job that is being cancelled may still end as done: its last step was already being taken.
 """
 
@@ -16,30 +17,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daemon.errors import RequestRefused
-from daemon.logs import one_line
-from plugin_client.wire.limits import MAX_NOTE_CHARS
-from plugin_client.wire.messages import (
-    Blend,
-    EmbedsItem,
-    Failed,
-    Item,
-    JobInfo,
-    JobState,
-    PictureItem,
-    Progress,
-    Result,
-    TextItem,
-)
+from daemon.executors.base import JobAdvanced
+from plugin_client.wire.messages import Failed, JobInfo, JobState, Progress, Result
 
 Outcome = Result | Failed
 
-MAX_WAITING = 50  # jobs in the queue
-MAX_WAITING_BYTES = 2**30  # of the pictures in the queue: four messages of the largest size
-TITLE_CHARS, NAME_CHARS = 120, 30  # of a title, of one item's name in it
+MAX_WAITING = 50  # jobs of one client in the queue
+MAX_WAITING_BYTES = 2**29  # of the pictures of one client in the queue: two messages of the largest size
+MAX_ALL_WAITING = 1000  # jobs of all clients in the queue
+MAX_ALL_WAITING_BYTES = 2**32  # of the pictures of all clients in the queue
 
 _MOVES: dict[JobState, tuple[JobState, ...]] = {
-    "queued": ("running", "cancelled"),
-    "running": ("cancelling", "done", "failed", "cancelled"),
+    "queued": ("running", "cancelled", "failed"),
+    "running": ("queued", "cancelling", "done", "failed", "cancelled"),
     "cancelling": ("cancelled", "done", "failed"),
     "done": (),
     "failed": (),
@@ -48,26 +38,45 @@ _MOVES: dict[JobState, tuple[JobState, ...]] = {
 
 
 class IllegalMove(RuntimeError):
-    """A job was told to go where no arrow leads: a mistake of the daemon, never of a client."""
+    """A move that no arrow allows: a mistake of the daemon, never of a client."""
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """The facts of a job that are known from its acceptance on and never change."""
+
+    id: str
+    title: str
+    model: str  # name of the model that it asks for; "" is the default one
+    picture_bytes: int  # of the request
+    result_bytes: int  # that its result may have
+    accepted: float  # s since 1970
+    digest: str  # of the request
+    client: str  # whose share of the queue it takes
+    owner: str  # digest of the token of those who are told its id; "" without one
 
 
 @dataclass
 class Job:
-    """What the daemon knows of one job, its pictures excepted. Times are on the caller's clock, in seconds."""
+    """The state of a job. Times are in seconds since 1970."""
 
-    id: str
-    title: str
-    picture_bytes: int
+    record: JobRecord
     state: JobState = "queued"
+    attempts: int = 0  # how many times it was started
     started: float | None = None
     ended: float | None = None
-    progress: Progress | None = None
+    progress: JobAdvanced | None = None
     progress_at: float = 0.0
     error: str = ""
+    turn: int = 0  # in the queue: lower ones first, and of one turn those that came first
+
+    @property
+    def id(self) -> str:
+        return self.record.id
 
     @property
     def is_active(self) -> bool:
-        """Whether the executor has it."""
+        """True while the executor has it."""
         return self.state in ("running", "cancelling")
 
     @property
@@ -75,81 +84,116 @@ class Job:
         return not _MOVES[self.state]
 
     def move(self, state: JobState) -> None:
+        """Raises: IllegalMove."""
         if state not in _MOVES[self.state]:
             raise IllegalMove(f"job {self.id} is {self.state} and cannot become {state}")
         self.state = state
 
     def seconds(self, now: float) -> float:
-        """How long it has run, or ran."""
+        """Return the seconds that it has run, or ran."""
         if self.started is None:
             return 0.0
         return max(0.0, (now if self.ended is None else self.ended) - self.started)
 
+    def remaining(self, now: float) -> float:
+        """Return the seconds that are left: the executor's last estimate less what has passed since; -1 without one."""
+        if self.is_over:
+            return 0.0
+        if self.progress is None or self.progress.remaining < 0:
+            return -1.0
+        passed = max(0.0, now - self.progress_at)  # clocks may be set back
+        return max(0.0, self.progress.remaining - passed)
+
 
 class Jobs:
-    """All jobs that the daemon knows, in the order of their arrival, and the queue among them: first in, first out."""
+    """All jobs that the daemon knows, in the order of their arrival, and the queue among them.
 
-    def __init__(self, max_waiting: int = MAX_WAITING, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+    The clients take turns. A job has the turn after that of its client's last one that waits, and one that is still to
+    come: who has asked for much waits for who has asked for little, and nobody saves up turns by asking for nothing.
+    """
+
+    def __init__(
+        self,
+        max_waiting: int = MAX_WAITING,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        max_all_waiting: int = MAX_ALL_WAITING,
+        max_all_waiting_bytes: int = MAX_ALL_WAITING_BYTES,
+    ) -> None:
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
+        self._max_all_waiting = max_all_waiting
+        self._max_all_waiting_bytes = max_all_waiting_bytes
         self._jobs: dict[str, Job] = {}
+        self._turn = 0  # of who comes now: the one after that of the last job that was started
 
     def find(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)
-
-    def get(self, job_id: str) -> Job:
-        """Raises: RequestRefused("unknown-job")."""
-        if job := self.find(job_id):
-            return job
-        raise RequestRefused("unknown-job", f"no job {job_id} is known: it was never submitted, or is forgotten")
 
     def all(self) -> tuple[Job, ...]:
         return tuple(self._jobs.values())
 
     def waiting(self) -> tuple[Job, ...]:
-        return tuple(job for job in self._jobs.values() if job.state == "queued")
+        """The queue, the next job first."""
+        queued = [job for job in self._jobs.values() if job.state == "queued"]
+        return tuple(sorted(queued, key=lambda job: job.turn))
 
     def active(self) -> tuple[Job, ...]:
         return tuple(job for job in self._jobs.values() if job.is_active)
 
     def ahead(self, job: Job) -> int:
-        """How many jobs run before it."""
+        """Return the number of jobs that run before it, unless others come who have waited for less."""
         if job.state != "queued":
             return 0
         return len(self.active()) + self.waiting().index(job)
 
-    def submit(self, job_id: str, blend: Blend) -> Job:
-        """A new job at the end of the queue. Looks at no pixel: the largest pictures are 256 MiB.
+    def check_room(self, client: str, picture_bytes: int) -> None:
+        """Raises: RequestRefused("queue-full"): one more job of a client with so many bytes of pictures is too much."""
+        waiting = self.waiting()
+        own = [job for job in waiting if job.record.client == client]
+        if len(own) >= self._max_waiting:
+            raise _full(f"{len(own)} jobs of yours wait already: try again when one has ended")
+        if _held(own) + picture_bytes > self._max_waiting_bytes:
+            raise _full(f"{_held(own) / 1e6:.0f} MB of your pictures wait: try again when a job has ended")
+        if len(waiting) >= self._max_all_waiting:
+            raise _full(f"{len(waiting)} jobs wait already: try again when one has ended")
+        if _held(waiting) + picture_bytes > self._max_all_waiting_bytes:
+            raise _full(f"{_held(waiting) / 1e6:.0f} MB of pictures wait: try again when a job has ended")
 
-        Raises: RequestRefused("queue-full").
-        """
-        assert job_id not in self._jobs, f"job {job_id} is known"
-        job = Job(job_id, title(blend), picture_bytes(blend.items))
-        self._check_room(job)
-        self._jobs[job_id] = job
-        return job
+    def add(self, job: Job) -> None:
+        """Take in a job; one that waits gets its client's next turn."""
+        assert job.id not in self._jobs, f"job {job.id} is known"
+        own = [other.turn for other in self.waiting() if other.record.client == job.record.client]
+        job.turn = max((self._turn, *(turn + 1 for turn in own)))
+        self._jobs[job.id] = job
 
     def start(self, job: Job, now: float) -> None:
         job.move("running")
+        job.attempts += 1
         job.started = now
+        self._turn = max(self._turn, job.turn + 1)
 
-    def advance(self, job: Job, progress: Progress, now: float) -> None:
+    def advance(self, job: Job, progress: JobAdvanced, now: float) -> None:
         job.progress, job.progress_at = progress, now
 
+    def give_back(self, job: Job) -> None:
+        """Put a running job back in its place in the queue."""
+        job.move("queued")
+        job.started = job.progress = None
+
     def cancel(self, job: Job) -> None:
-        """A running job is asked to stop; finish() tells when it has."""
+        """Mark a running job as asked to stop; finish() says when it has."""
         job.move("cancelling")
 
     def finish(self, job: Job, outcome: Outcome, now: float) -> None:
-        job.move(_end_state(outcome))
+        job.move(end_state(outcome))
         job.ended = now
-        if isinstance(outcome, Failed):
-            job.error = outcome.message
+        job.error = error_of(outcome)
 
     def forget(self, job_id: str) -> None:
         del self._jobs[job_id]
 
-    def info(self, job: Job, now: float) -> JobInfo:
+    def info(self, job: Job, now: float, machines: tuple[str, ...] = ()) -> JobInfo:
+        """Return what a client is told of a job, which runs on machines of these names."""
         progress = job.progress
         return JobInfo(
             job=job.id,
@@ -159,61 +203,43 @@ class Jobs:
             steps=progress.steps if progress else 0,
             ahead=self.ahead(job),
             elapsed=job.seconds(now),
-            remaining=_remaining(job, now),
-            title=job.title,
+            remaining=job.remaining(now),
+            title=job.record.title,
             error=job.error,
+            ended=-1.0 if job.ended is None else max(0.0, now - job.ended),
+            machines=machines,
         )
 
-    def _check_room(self, job: Job) -> None:
-        waiting = self.waiting()
-        if len(waiting) >= self._max_waiting:
-            raise RequestRefused("queue-full", f"{len(waiting)} jobs wait already: try again when one has ended")
-        held = sum(other.picture_bytes for other in waiting)
-        if held + job.picture_bytes > self._max_waiting_bytes:
-            raise RequestRefused("queue-full", f"{held / 1e6:.0f} MB of pictures wait: try again when a job has ended")
+
+def _held(jobs: Iterable[Job]) -> int:
+    return sum(job.record.picture_bytes for job in jobs)
 
 
-def title(blend: Blend) -> str:
-    """What a blend makes, in one printable line: "0.3 a cat + 0.7 sky, seed 42"."""
-    sum_of_items = " + ".join(f"{item.weight:g} {_name(item)}" for item in blend.items)
-    seed = f", seed {blend.seed}"
-    return _cut(sum_of_items, TITLE_CHARS - len(seed)) + seed
+def _full(why: str) -> RequestRefused:
+    return RequestRefused("queue-full", why)
 
 
-def picture_bytes(items: Iterable[Item]) -> int:
-    return sum(map(_payload_bytes, items))
+def progress_message(job: Job, progress: JobAdvanced, now: float) -> Progress:
+    """Return the wire's message of a job's progress."""
+    return Progress(
+        job=job.id,
+        stage=progress.stage,
+        step=progress.step,
+        steps=progress.steps,
+        variation=progress.variation,
+        elapsed=job.seconds(now),
+        remaining=job.remaining(now),
+        preview=progress.preview,
+    )
 
 
-def clip_note(text: str) -> str:
-    """`text` in as many characters as a message's note may have."""
-    return _cut(text, MAX_NOTE_CHARS)
-
-
-def _payload_bytes(item: Item) -> int:
-    if isinstance(item, PictureItem):
-        return len(item.picture.pixels)
-    return len(item.embeds) if isinstance(item, EmbedsItem) else 0
-
-
-def _name(item: Item) -> str:
-    name = one_line(item.text if isinstance(item, TextItem) else item.label)
-    return _cut(name, NAME_CHARS) or ("nothing" if isinstance(item, TextItem) else "a picture")
-
-
-def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else text[: chars - 1] + "…"
-
-
-def _end_state(outcome: Outcome) -> JobState:
+def end_state(outcome: Outcome) -> JobState:
+    """Return the state of a job with this outcome."""
     if isinstance(outcome, Result):
         return "done"
     return "cancelled" if outcome.code == "cancelled" else "failed"
 
 
-def _remaining(job: Job, now: float) -> float:
-    """Seconds; what the executor last said, less what has passed since. -1 while it cannot be told."""
-    if job.is_over:
-        return 0.0
-    if job.progress is None or job.progress.remaining < 0:
-        return -1.0
-    return max(0.0, job.progress.remaining - (now - job.progress_at))
+def error_of(outcome: Outcome) -> str:
+    """Return the reason why a job has no result; "" where it has one."""
+    return outcome.message if isinstance(outcome, Failed) else ""

@@ -1,101 +1,230 @@
-"""What must outlive a moment: the requests that were accepted, and the outcomes until they are released or expire.
+"""The memory of the daemon: requests that it accepted, and outcomes until they are released or a limit passes.
 
-`Store` is what the server asks for; a durable one keeps the same promises on disk.
+`Store` is what the scheduler asks for. MemoryStore forgets with its process, disk_store.DiskStore does not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from daemon.jobs import Outcome
-from plugin_client.wire.messages import Blend, Result
+from daemon.job_kinds import picture_bytes
+from daemon.jobs import JobRecord, Outcome, end_state, error_of
+from plugin_client.wire.messages import JobRequest, JobState
 
-MAX_OUTCOMES = 100  # ended jobs
-MAX_OUTCOME_BYTES = 2**30  # of their pictures
-MAX_AGE = 24 * 3600.0  # s since a job ended
+RELEASED = "it was released"
+MAX_GONE = 10_000  # jobs of which no more than a word is kept
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept of jobs that have ended. What holds no picture never displaces what does."""
+
+    results: int = 100
+    result_bytes: int = 2**30  # of their pictures
+    others: int = 1000  # jobs that failed or were cancelled
+    age: float = 24 * 3600.0  # s since a job ended
+
+
+LIMITS = Limits()  # unless a test has others
+
+
+@dataclass(frozen=True)
+class PendingJob:
+    """A job that was accepted and has not ended."""
+
+    record: JobRecord
+    attempts: int = 0  # how many times it was started
+    started: float | None = None  # s since 1970, of the last attempt
+
+
+@dataclass(frozen=True)
+class EndedJob:
+    """A job with an outcome, which outcome() gives."""
+
+    record: JobRecord
+    state: JobState
+    started: float | None  # s since 1970, as `ended`
+    ended: float
+    error: str  # why there is no result; "" where there is one
+    bytes: int  # of its pictures
 
 
 class Store(Protocol):
-    """Requests and outcomes by job id. Times are on the caller's clock, in seconds."""
+    """Requests and outcomes by job id. Times are in seconds since 1970.
 
-    def accept(self, job_id: str, blend: Blend) -> None:
-        """Keep a request. When this returns the request is kept: the client may be told that it was accepted."""
+    A method that raises StoreError has changed nothing, and may be called again. One that returns has made sure of what
+    it promises.
+    """
 
-    def request(self, job_id: str) -> Blend:
-        """The request of an accepted job that has not ended."""
+    @property
+    def outlives_the_daemon(self) -> bool:
+        """Whether the next daemon finds what this one leaves."""
+
+    def pending(self) -> tuple[PendingJob, ...]:
+        """All jobs that were accepted and have not ended, in the order of their acceptance.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+
+    def ended(self) -> tuple[EndedJob, ...]:
+        """All jobs that have ended and are not forgotten, the least recently ended first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+
+    def gone(self, job_id: str) -> str:
+        """Why a job is not known any more, as the end of a sentence; "" for one that never was, or went long ago.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
+    def accept(self, record: JobRecord, request: JobRequest) -> None:
+        """Keep a request, and room for its result: when this returns the client may be told that it was accepted.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+
+    def request(self, job_id: str) -> JobRequest:
+        """The request of a pending job.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
+    def start(self, job_id: str, now: float) -> None:
+        """Count an attempt at a pending job, before it is made.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+
+    def withdraw(self, job_id: str) -> None:
+        """Count the last attempt at a pending job no more: it was broken off through no fault of the job.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
 
     def finish(self, job_id: str, outcome: Outcome, now: float) -> None:
-        """Keep the outcome of an accepted job; its request is no longer needed."""
+        """Keep the outcome of a pending job, which has ended with it; its request is no longer needed.
 
-    def outcome(self, job_id: str) -> Outcome | None:
-        """The outcome of a job that ended and is not forgotten."""
+        Raises:
+            StoreError: it cannot be kept.
+        """
 
-    def forget(self, job_id: str) -> None:
-        """Drop the outcome of a job that ended."""
+    def outcome(self, job_id: str) -> Outcome:
+        """The outcome of an ended job.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
+    def forget(self, job_id: str, why: str) -> None:
+        """Drop an ended job but for a word, which gone() gives.
+
+        Raises:
+            StoreError: it cannot be dropped.
+        """
 
     def expire(self, now: float) -> tuple[str, ...]:
-        """Forget the least recently ended jobs until all limits hold; their ids."""
+        """Forget the least recently ended jobs until all limits hold; their ids.
+
+        Raises:
+            StoreError: one cannot be dropped; those before it may be.
+        """
+
+
+def beyond(limits: Limits, ended: Iterable[EndedJob], now: float) -> Iterator[tuple[str, str]]:
+    """Yield the id of each job that a limit lets go, and the word that it leaves. The newest result always stays.
+
+    Args:
+        ended: the least recently ended first.
+        now: s since 1970.
+    """
+    results = others = held = 0
+    for job in reversed(tuple(ended)):
+        is_result = job.state == "done"
+        results, others, held = results + is_result, others + (not is_result), held + job.bytes
+        if now - job.ended > limits.age:
+            yield job.record.id, f"it ended more than {limits.age / 3600:g} hours ago"
+        elif is_result and results > limits.results:
+            yield job.record.id, f"{limits.results} newer results are kept, and no more"
+        elif is_result and results > 1 and held > limits.result_bytes:
+            yield job.record.id, f"newer results fill the {limits.result_bytes / 2**30:.3g} GiB that are kept"
+        elif not is_result and others > limits.others:
+            yield job.record.id, f"{limits.others} newer jobs without a result are kept, and no more"
+
+
+@dataclass(frozen=True)
+class _Pending:
+    job: PendingJob
+    request: JobRequest
 
 
 @dataclass(frozen=True)
 class _Ended:
+    job: EndedJob
     outcome: Outcome
-    at: float
-    bytes: int
 
 
 class MemoryStore:
-    """A Store that lives as long as the daemon's process."""
+    """A Store that lives as long as its process. It never raises StoreError."""
 
-    def __init__(
-        self,
-        max_outcomes: int = MAX_OUTCOMES,
-        max_bytes: int = MAX_OUTCOME_BYTES,
-        max_age: float = MAX_AGE,
-    ) -> None:
-        self._max_outcomes = max_outcomes
-        self._max_bytes = max_bytes
-        self._max_age = max_age
-        self._requests: dict[str, Blend] = {}
+    outlives_the_daemon = False
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._pending: dict[str, _Pending] = {}  # in the order of acceptance
         self._ended: dict[str, _Ended] = {}  # oldest first
-        self._bytes = 0
+        self._gone: dict[str, str] = {}  # oldest first
 
-    def accept(self, job_id: str, blend: Blend) -> None:
-        self._requests[job_id] = blend
+    def pending(self) -> tuple[PendingJob, ...]:
+        return tuple(kept.job for kept in self._pending.values())
 
-    def request(self, job_id: str) -> Blend:
-        return self._requests[job_id]
+    def ended(self) -> tuple[EndedJob, ...]:
+        return tuple(kept.job for kept in self._ended.values())
+
+    def gone(self, job_id: str) -> str:
+        return self._gone.get(job_id, "")
+
+    def accept(self, record: JobRecord, request: JobRequest) -> None:
+        self._pending[record.id] = _Pending(PendingJob(record), request)
+
+    def request(self, job_id: str) -> JobRequest:
+        return self._pending[job_id].request
+
+    def start(self, job_id: str, now: float) -> None:
+        kept = self._pending[job_id]
+        job = PendingJob(kept.job.record, kept.job.attempts + 1, started=now)
+        self._pending[job_id] = _Pending(job, kept.request)
+
+    def withdraw(self, job_id: str) -> None:
+        kept = self._pending[job_id]
+        self._pending[job_id] = _Pending(PendingJob(kept.job.record, kept.job.attempts - 1), kept.request)
 
     def finish(self, job_id: str, outcome: Outcome, now: float) -> None:
-        del self._requests[job_id]
-        ended = _Ended(outcome, now, _size(outcome))
-        self._ended[job_id] = ended
-        self._bytes += ended.bytes
+        pending = self._pending.pop(job_id).job
+        state, held = end_state(outcome), picture_bytes(outcome)
+        job = EndedJob(pending.record, state, pending.started, now, error_of(outcome), held)
+        self._ended[job_id] = _Ended(job, outcome)
 
-    def outcome(self, job_id: str) -> Outcome | None:
-        ended = self._ended.get(job_id)
-        return ended.outcome if ended else None
+    def outcome(self, job_id: str) -> Outcome:
+        return self._ended[job_id].outcome
 
-    def forget(self, job_id: str) -> None:
-        self._bytes -= self._ended.pop(job_id).bytes
+    def forget(self, job_id: str, why: str) -> None:
+        del self._ended[job_id]
+        self._gone[job_id] = why
+        if len(self._gone) > MAX_GONE:
+            del self._gone[next(iter(self._gone))]
 
     def expire(self, now: float) -> tuple[str, ...]:
-        forgotten = []
-        while self._ended and self._exceeds_limits(now):
-            oldest = next(iter(self._ended))
-            self.forget(oldest)
-            forgotten.append(oldest)
-        return tuple(forgotten)
-
-    def _exceeds_limits(self, now: float) -> bool:
-        oldest = next(iter(self._ended.values()))
-        return (
-            len(self._ended) > self._max_outcomes
-            or (self._bytes > self._max_bytes and len(self._ended) > 1)  # the newest stays, however large
-            or now - oldest.at > self._max_age
-        )
-
-
-def _size(outcome: Outcome) -> int:
-    return sum(len(picture.pixels) for picture in outcome.pictures) if isinstance(outcome, Result) else 0
+        forgotten = tuple(beyond(self._limits, self.ended(), now))
+        for job_id, why in forgotten:
+            self.forget(job_id, why)
+        return tuple(job_id for job_id, _ in forgotten)

@@ -1,4 +1,4 @@
-"""What CI runs, and what to run before a commit."""
+"""The tests and linters that CI runs, and that should be run before a commit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test(environment: Environment, arguments: Sequence[str]) -> int:
 
 
 def lint(environment: Environment, arguments: Sequence[str]) -> int:
-    """Run every linter, also after one has found something; 1 when any has."""
+    """Run every linter, also after one has found something; the exit code, 1 when any has."""
     if arguments:
         raise InstallError(f"lint takes no arguments, and was given {' '.join(arguments)}.")
     environment.ensure(groups=["dev"])

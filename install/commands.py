@@ -1,4 +1,4 @@
-"""The table of commands, and what every one of them does with an error."""
+"""The table of commands, and the handling of their errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Sequence
 
-from install import checks, demo, doctor, gimp, translations
+from install import checks, demo, doctor, gimp, service, translations
 from install.environment import Environment
 from install.steps import InstallError
 
@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Command:
-    """`run` takes the environment and the arguments after the command's name, and returns an exit code."""
+    """A command. `run` takes the environment and the arguments after its name, and returns an exit code."""
 
     name: str
     help: str
@@ -31,6 +31,9 @@ COMMANDS = (
         demo.run,
     ),
     Command("gimp", "install the plug-in into every GIMP 3 that is found; --remove takes it out again", gimp.run),
+    Command(
+        "service", "have the system keep the daemon running while you are logged in; --remove ends that", service.run
+    ),
     Command("doctor", "say what of GIMP, plug-in, daemon and model works, and what to do about the rest", doctor.run),
     Command("test", "run all tests; arguments after it go to pytest: python3 install test -k wire", checks.test),
     Command("lint", "check style, format and types", checks.lint),
@@ -69,13 +72,13 @@ def _explain_usage(given: Sequence[str]) -> int:
 
 
 def usage() -> str:
-    """What is printed for --help, and when the command is missing or unknown."""
+    """Return the usage, printed for --help and when the command is missing or unknown."""
     lines = [f"  {command.name:<11}{command.help}" for command in COMMANDS]
     return "\n".join(["usage: python3 install COMMAND", *lines])
 
 
 def os_error_sentence(exc: OSError) -> str:
-    """What the system refused, in a sentence that says what to do."""
+    """Return an error of the system as a sentence that says what to do."""
     if exc.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({exc.filename or PROJECT}): make room and run the same command again."
     return f"{exc.strerror or exc}: {exc.filename or PROJECT}"

@@ -1,4 +1,4 @@
-"""The main job, for real: two picture files and a prompt, each with a weight, through a daemon over ZeroMQ."""
+"""`python3 install demo`: blends two pictures and a prompt through a daemon of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ The full model draws what you like, after a download of 13 GB from the Hugging F
 
 
 def run(environment: Environment, arguments: Sequence[str]) -> int:
-    """Install, start a daemon of the demo's own, blend, and say where the sheet is."""
+    """Install the project, start a daemon, blend, and print where the sheet is."""
     if arguments:
         raise InstallError(f"demo takes no arguments, and was given {' '.join(arguments)}.")
     environment.ensure()
@@ -68,7 +68,7 @@ def show_and_run(command: Sequence[str], variables: Mapping[str, str]) -> None:
 
 @contextmanager
 def running_daemon(environment: Environment, log: Path) -> Iterator[Mapping[str, str]]:
-    """A daemon that ends with the block; the environment variables of a client of it.
+    """Run a daemon for the length of the block; yields the environment variables of its clients.
 
     Its socket and its files lie in a new private folder, so that a daemon which the user runs is not disturbed.
 

@@ -1,4 +1,4 @@
-"""Nine blends of two pictures and a prompt, as one sheet: a script as a user may write it, run beside a daemon.
+"""Draws a sheet of nine blends of two pictures and a prompt: a script as a user may write it, beside a daemon.
 
     .venv/bin/python install/demo_sheet.py ONE.png ANOTHER.png "a prompt" FOLDER
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from plugin_client.client import BlendResult, Client, Job
+from plugin_client import BlendResult, Client, Job
 from plugin_client.pictures import write_png
 
 ACROSS = (0.0, 0.5, 1.0)  # how far from the first picture to the second
@@ -29,7 +29,7 @@ INK, PAPER = (40, 40, 44), (250, 250, 248)
 
 
 def main(first: str, second: str, prompt: str, folder: str) -> None:
-    """Blend, and write both files."""
+    """Make the blends and write both files."""
     sources = [Path(first), Path(second)]
     with Client() as client:
         jobs = [client.submit(list(zip([*sources, prompt], weights)), **SETTINGS) for weights in grid()]
@@ -40,7 +40,7 @@ def main(first: str, second: str, prompt: str, folder: str) -> None:
 
 
 def grid() -> list[tuple[float, float, float]]:
-    """The weights of both pictures and the prompt, row by row."""
+    """Return the weights of both pictures and the prompt, row by row."""
     return [((1 - down) * (1 - across), (1 - down) * across, down) for down in DOWN for across in ACROSS]
 
 
@@ -52,7 +52,7 @@ def _finished(job: Job, number: int) -> BlendResult:
 
 
 def sheet(sources: list[Path], prompt: str, blends: list[Image.Image]) -> Image.Image:
-    """The blends with what they are made of: the pictures above, the prompt at the left."""
+    """Return one image of the blends and their items: the pictures above, the prompt at the left."""
     side = CELL + GAP
     page = Image.new("RGB", (LEFT + len(ACROSS) * side, TOP + len(DOWN) * side), PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(15)

@@ -1,4 +1,4 @@
-"""`python3 install doctor`: one line for each thing that the plug-in needs, and what to do where it is amiss."""
+"""`python3 install doctor`: checks each thing that the plug-in needs, and says what to do where one is missing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PING = f"""
 import sys
 sys.path.insert(0, {{folder!r}})
 sys.argv = [{{program!r}}]
-from plugin_client.gimp import connection
+from plugin_client.editor import connection
 from plugin_client.wire.errors import KandinskyError
 try:
     with connection.{{connect}}() as client:
@@ -50,7 +50,7 @@ except KandinskyError as exc:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and what to do: nothing where all is well."""
+    """The result of one check: its subject, what was found, and what to do; the last is "" where all is well."""
 
     what: str
     found: str
@@ -67,7 +67,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Hint(Finding):
-    """What may well be so, and what can be done."""
+    """A result that may be intended, and what can be done about it."""
 
     @property
     def is_amiss(self) -> bool:
@@ -75,7 +75,7 @@ class Hint(Finding):
 
 
 def run(environment: Environment, arguments: Sequence[str]) -> int:
-    """Look at everything, also after something was amiss; 1 when anything was."""
+    """Run all checks and print their results; 1 when any has failed."""
     if arguments:
         raise InstallError(f"doctor takes no arguments, and was given {' '.join(arguments)}.")
     found = profiles(Path.home(), os.environ, sys.platform)
@@ -83,7 +83,7 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
     daemon = check_daemon(environment)
     runs = not any(isinstance(finding, Hint) or finding.is_amiss for finding in daemon[:1])
     findings += [check_connection(profile, environment.python, runs) for profile in found if is_installed(profile)]
-    findings += daemon
+    findings += [*daemon, *check_speed(environment)]
     print(*findings, sep="\n")
     amiss = sum(finding.is_amiss for finding in findings)
     print(f"\n{amiss} amiss: do what the arrows say, from the top." if amiss else "\nNothing is amiss.")
@@ -91,7 +91,7 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
 
 
 def check_gimps(found: Sequence[Profile]) -> list[Finding]:
-    """Of each profile the version of its GIMP; without any, what is on the path."""
+    """Check the version of the GIMP of each profile; without any profile, of the GIMP on the path."""
     return [check_gimp(profile) for profile in found] or [check_path()]
 
 
@@ -103,7 +103,7 @@ def check_gimp(profile: Profile) -> Finding:
 
 
 def check_path() -> Finding:
-    """Of a GIMP that was never started, or is too old."""
+    """Check a GIMP that has no profile: it was never started, or is too old."""
     old = ""
     for name in filter(shutil.which, GIMPS):
         version = re.search(r"\d+\.\d+\.\d+", _output([name, "--version"]))
@@ -122,7 +122,7 @@ def check_environment(environment: Environment) -> Finding:
 
 
 def check_plugins(found: Sequence[Profile], python: Path) -> list[Finding]:
-    """Of each profile, the plug-in's presence, run bit and Python."""
+    """Check that each profile has the plug-in, that it may be run, and its Python."""
     if not found:
         return [Finding("plug-in", "no profile of a GIMP 3 was found", START)]
     return [check_plugin(profile, python) for profile in found]
@@ -141,7 +141,7 @@ def check_plugin(profile: Profile, python: Path) -> Finding:
 
 
 def _python_of(installation: Path) -> str:
-    """The project's Python that the plug-in knows, or "" where its file is missing or damaged."""
+    """Return the project's Python that the plug-in knows, or "" where its file is missing or damaged."""
     try:
         return str(json.loads(installation.read_text(encoding="utf-8"))["python"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -153,7 +153,7 @@ def is_installed(profile: Profile) -> bool:
 
 
 def check_connection(profile: Profile, python: Path, daemon_runs: bool) -> Finding:
-    """Which way the plug-in takes to the daemon, and a round trip on it: in GIMP's own Python where that is known."""
+    """Check the plug-in's transport by a round trip to the daemon, in GIMP's own Python where that is known."""
     what, folder = f"connection of {profile}", profile.plug_ins / PLUGIN
     try:
         gimps = find(profile.kind, profile.version, sys.platform, os.environ)
@@ -172,13 +172,13 @@ def check_connection(profile: Profile, python: Path, daemon_runs: bool) -> Findi
 
 @dataclass(frozen=True)
 class _Trip:
-    """A ping of the daemon by an installed plug-in, in the Python that `command` starts."""
+    """The check that an installed plug-in reaches the daemon from the Python that `command` starts."""
 
     command: tuple[str, ...]
-    connect: str  # the function of plugin_client.gimp.connection
+    connect: str  # the function of plugin_client.editor.connection
 
     def failure(self, folder: Path) -> str:
-        """Why no answer came, or ""."""
+        """Return why no answer came, or ""."""
         program = _PING.format(folder=str(folder), program=str(folder / f"{PLUGIN}.py"), connect=self.connect)
         try:
             said = output_of([*self.command, "-c", program]).strip().splitlines()
@@ -190,14 +190,14 @@ class _Trip:
 
 
 def _way(python: GimpPython, folder: Path) -> str:
-    """Where GIMP's Python finds pyzmq, or "" where it does not."""
+    """Return the folder in which GIMP's Python finds pyzmq, or ""."""
     if python.imports(folder):
         return f"with the pyzmq beside the plug-in for Python {python.version}"
     return f"with the pyzmq of GIMP's Python {python.version}" if python.has_modules else ""
 
 
 def check_daemon(environment: Environment) -> list[Finding]:
-    """A round trip to the daemon of this user, and what it offers."""
+    """Check a round trip to the daemon of this user, and the models that it offers."""
     program = environment.script("kandinsky-blend")
     if not program.exists():
         return [Finding("daemon", "the project is not installed", INSTALL)]
@@ -209,8 +209,17 @@ def check_daemon(environment: Environment) -> list[Finding]:
     return [Finding("daemon", ", ".join(said[:2])), *check_models(program)]
 
 
+def check_speed(environment: Environment) -> list[Finding]:
+    """Check what models run on; the executor of compiled plans is compiled now where there is none yet."""
+    if not environment.python.exists():
+        return []
+    said, exit_code = _ask([str(environment.python), "-m", "kandinsky_backend.ops.plans"])
+    slow = "Pictures are made all the same, but take longer"
+    return [Hint("speed", said[-1], slow) if exit_code else Finding("speed", said[-1])]
+
+
 def check_download(home: Path, variables: Mapping[str, str]) -> Finding:
-    """The files of the full model; the small one that a daemon offers which was given none is part of the project."""
+    """Check for the files of the full model. The small one is a part of the project."""
     cache = Path(variables.get("XDG_CACHE_HOME") or home / ".cache") / "huggingface"
     hub = Path(variables.get("HF_HUB_CACHE") or Path(variables.get("HF_HOME") or cache) / "hub")
     folders = [hub / f"models--{repository.replace('/', '--')}" for repository in REPOSITORIES]
@@ -229,13 +238,13 @@ def check_models(program: Path) -> list[Finding]:
 
 
 def _model(row: str) -> str:
-    """In words, a row of the table that `kandinsky-blend models` shows."""
+    """Return a row of the table of `kandinsky-blend models` in words."""
     name, loaded, _, *note = re.split(r"\s{2,}", row.strip())
     return ", ".join([name, "loaded" if loaded == "yes" else "loaded when it is first needed", *note])
 
 
 def _ask(command: Sequence[str]) -> tuple[list[str], int]:
-    """The lines that a program says, at least one, and its exit code."""
+    """Run a program; its output as lines, at least one, and its exit code."""
     done = subprocess.run(
         list(command), env=child_environment(), capture_output=True, text=True, timeout=LIMIT, check=False
     )

@@ -1,4 +1,4 @@
-"""`.venv`: made, brought up to date, and noticed when it is broken."""
+"""The virtual environment `.venv`: made, updated, and made anew when it is broken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EXPLANATIONS = (
 
 @dataclass(frozen=True)
 class Stamp:
-    """What the environment was made for. Its scripts hold absolute paths, so a moved clone needs a new one."""
+    """The Python, folder and requirements of an environment. Its scripts hold absolute paths: it cannot be moved."""
 
     project: str
     python: str
@@ -47,7 +47,7 @@ class Stamp:
 
     @classmethod
     def read(cls, path: Path) -> Stamp | None:
-        """The stamp, or None when it is missing or of another shape."""
+        """Read the stamp; None when it is missing or of another shape."""
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -80,13 +80,13 @@ class Environment:
         return self.folder / "install.log"
 
     def script(self, name: str) -> Path:
-        """The path of a command that the environment holds."""
+        """Return the path of a command in the environment."""
         if sys.platform == "win32":
             return self.folder / "Scripts" / f"{name}.exe"
         return self.folder / "bin" / name
 
     def package(self, name: str) -> Path:
-        """The folder of a package that the environment holds.
+        """Return the folder of a package in the environment.
 
         Raises:
             InstallError: it has none of that name.
@@ -113,24 +113,24 @@ class Environment:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Two commands started in one clone take turns."""
+        """Wait until no other command works on the environment, and hold it."""
         with (self.project / "pyproject.toml").open("rb") as file:
             lock(file)
             yield
 
     def finished(self) -> Stamp | None:
-        """The stamp of an environment that was made to the end, still runs and was not moved; else None."""
+        """Return the stamp of an environment that is complete, still runs and was not moved; else None."""
         stamp = Stamp.read(self.folder / STAMP)
         if stamp is None or stamp.project != str(self.project) or stamp.python not in SUPPORTED:
             return None
         return stamp if version_of(self.python) == stamp.python else None
 
     def pyproject_hash(self) -> str:
-        """By which a change of what the project needs is noticed."""
+        """Return a hash of the project's requirements, by which a change of them is noticed."""
         return hashlib.sha256((self.project / "pyproject.toml").read_bytes()).hexdigest()
 
     def _make(self) -> None:
-        """An environment with nothing but pip in it, instead of whatever was there."""
+        """Make an environment with nothing but pip, in place of an older one."""
         python = find_python()
         if self.folder.exists():
             print(f"{self.folder} is broken or was not finished: making it anew.")
@@ -166,7 +166,7 @@ class Environment:
 
 
 def explain(failure: StepFailed, python: str = "python3") -> str:
-    """One sentence about why venv or pip failed; `python` is the package of the interpreter, for `apt install`."""
+    """Return a sentence about why venv or pip failed; `python` is the package of the interpreter, for `apt install`."""
     for pattern, sentence in EXPLANATIONS:
         if re.search(pattern, failure.output):
             return sentence.format(python=python)

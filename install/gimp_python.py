@@ -37,12 +37,12 @@ print("\\n{_MARK}" + json.dumps(answer), flush=True)
 
 
 class NoPython(Exception):
-    """GIMP's Python could not be asked. The text says why, in a sentence."""
+    """GIMP's Python could not be found or asked. The text is a sentence that says why."""
 
 
 @dataclass(frozen=True)
 class GimpPython:
-    """`command` starts it; `platform` as sysconfig names it; `glibc` is "" where there is another library or none."""
+    """A Python. `command` starts it; `platform` is sysconfig's; `glibc` is "" where there is none of it."""
 
     command: tuple[str, ...]
     version: str
@@ -51,7 +51,7 @@ class GimpPython:
     has_modules: bool
 
     def imports(self, folder: Path) -> bool:
-        """Whether pyzmq and msgpack, lying in `folder`, work in it."""
+        """Whether pyzmq and msgpack in `folder` work in this Python."""
         program = f"import sys; sys.path.insert(0, {str(folder)!r}); import zmq, msgpack; print(zmq.__file__)"
         try:
             return str(folder) in output_of([*self.command, "-c", program])
@@ -60,7 +60,7 @@ class GimpPython:
 
 
 def find(kind: str, version: str, platform: str, variables: Mapping[str, str]) -> GimpPython:
-    """The Python of the GIMP with a profile of this kind; `version` is its "3.0", or "" for any.
+    """Find the Python of the GIMP with a profile of this kind; `version` is its "3.0", or "" for any.
 
     Raises:
         NoPython: that GIMP is not found, or does not answer.
@@ -78,7 +78,7 @@ def find(kind: str, version: str, platform: str, variables: Mapping[str, str]) -
 
 
 def gimp_version(kind: str, version: str, platform: str, variables: Mapping[str, str]) -> str:
-    """E.g. "3.0.4", of the GIMP with a profile of this kind and version.
+    """Return the version, such as "3.0.4", of the GIMP with a profile of this kind and version.
 
     Raises:
         NoPython: that GIMP is not found, or does not answer.
@@ -91,7 +91,7 @@ def gimp_version(kind: str, version: str, platform: str, variables: Mapping[str,
 
 
 def _gimp(kind: str, version: str, platform: str, variables: Mapping[str, str]) -> list[str]:
-    """The command that starts it."""
+    """Return the command that starts that GIMP."""
     if kind == FLATPAK:
         return ["flatpak", "run", "org.gimp.GIMP"]
     if kind == SNAP:
@@ -105,7 +105,7 @@ def _gimp(kind: str, version: str, platform: str, variables: Mapping[str, str]) 
 
 
 def bundled_pythons(platform: str, variables: Mapping[str, str], root: Path = Path("/")) -> list[Path]:
-    """Where GIMP's own packages for Windows and macOS have their Python."""
+    """Return the places of the Python in GIMP's own packages for Windows and macOS."""
     if platform == "darwin":
         return sorted(root.glob("Applications/GIMP*.app/Contents/MacOS/python3*"))
     programs = [Path(variables[name]) for name in ("ProgramFiles", "LOCALAPPDATA") if variables.get(name)]
@@ -114,7 +114,7 @@ def bundled_pythons(platform: str, variables: Mapping[str, str], root: Path = Pa
 
 
 def console(version: str) -> str:
-    """The GIMP without a window on the path that has this version.
+    """Find the GIMP without a window on the path that has this version.
 
     Raises:
         NoPython: there is none.
@@ -127,7 +127,7 @@ def console(version: str) -> str:
 
 
 def ask_gimp(gimp: Sequence[str]) -> GimpPython:
-    """The Python of the plug-ins of the GIMP that this command starts; `gimp` may begin with another command.
+    """Ask the GIMP that a command starts for the Python of its plug-ins; `gimp` may begin with another command.
 
     Raises:
         NoPython: it does not answer.
@@ -139,7 +139,7 @@ def ask_gimp(gimp: Sequence[str]) -> GimpPython:
 
 
 def ask(python: Sequence[str]) -> GimpPython:
-    """The Python that this command starts.
+    """Ask the Python that a command starts about itself.
 
     Raises:
         NoPython: it does not answer.
@@ -162,7 +162,7 @@ def _read(answer: Mapping[str, object], command: Sequence[str]) -> GimpPython:
 
 
 def output_of(command: Sequence[str], **variables: str) -> str:
-    """What a command says, with these environment variables, whatever its exit code.
+    """Return the output of a command, with these environment variables, whatever its exit code.
 
     Raises:
         NoPython: it cannot be started, or does not end.

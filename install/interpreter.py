@@ -1,4 +1,4 @@
-"""Which Python the environment is made with."""
+"""The choice of the Python that the environment is made with."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Iterator
 
 from install.steps import InstallError
 
-SUPPORTED = ("3.12", "3.11", "3.10")  # MindSpore 2.8.0 has wheels for these (and for 3.9); the best first
+SUPPORTED = ("3.12", "3.11", "3.10")  # MindSpore 2.10.0 has wheels for these; the best first
 
 
 def find_python() -> Path:
-    """The Python that runs this, or where that has the wrong version, the first on PATH that has a right one.
+    """Return the Python that runs this, or where that has the wrong version, the first on PATH that has a right one.
 
     Raises:
         InstallError: there is none.
@@ -26,16 +26,16 @@ def find_python() -> Path:
     other = next((python for python in _pythons_on_path() if version_of(python) in SUPPORTED), None)
     if other is None:
         raise InstallError(
-            f"MindSpore 2.8.0 needs Python 3.10, 3.11 or 3.12, and this is Python {own_version} ({own}) with none of "
+            f"MindSpore 2.10.0 needs Python 3.10, 3.11 or 3.12, and this is Python {own_version} ({own}) with none of "
             "those on PATH: install one (Debian, Ubuntu: sudo apt install python3.12 python3.12-venv) and run the "
             "same command again."
         )
-    print(f"MindSpore 2.8.0 does not run on Python {own_version}: using {other} instead.")
+    print(f"MindSpore 2.10.0 does not run on Python {own_version}: using {other} instead.")
     return other
 
 
 def version_of(python: Path) -> str | None:
-    """The "major.minor" of an interpreter, or None when there is none that works."""
+    """Return the "major.minor" of an interpreter, or None when it does not work."""
     program = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run(
@@ -47,6 +47,6 @@ def version_of(python: Path) -> str | None:
 
 
 def _pythons_on_path() -> Iterator[Path]:
-    """Every python3.x of a supported version, in each folder of PATH: the first one may be a shim that does not run."""
+    """Return python3.x of each supported version in each folder of PATH, there or not; a shim there may not run."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     return (folder / f"python{version}" for version in SUPPORTED for folder in folders)

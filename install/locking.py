@@ -1,4 +1,4 @@
-"""One at a time: a lock on a file that is open, on Windows too."""
+"""A lock on an open file, on Windows too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if sys.platform == "win32":
     import time
 
     def lock(file: IO[bytes]) -> None:
-        """Wait until nobody else holds it; closing the file gives it back."""
+        """Wait until no other process holds the lock, and take it; closing the file gives it back."""
         while True:
             try:
                 msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -23,5 +23,5 @@ else:
     import fcntl
 
     def lock(file: IO[bytes]) -> None:
-        """Wait until nobody else holds it; closing the file gives it back."""
+        """Wait until no other process holds the lock, and take it; closing the file gives it back."""
         fcntl.flock(file, fcntl.LOCK_EX)

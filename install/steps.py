@@ -1,4 +1,4 @@
-"""One line a step: the command's own output goes to a log file, and what is shown is what is done and for how long."""
+"""Steps of the setup: each shows one line with its name and seconds, and its output goes to a log file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Sequence
 
 
 class InstallError(Exception):
-    """Setting up cannot go on. Its text is one sentence: what is wrong and what to do."""
+    """The setup cannot go on. Its text is one sentence that says what is wrong and what to do."""
 
 
 class StepFailed(InstallError):
@@ -48,7 +48,7 @@ def run_step(title: str, command: Sequence[object], cwd: Path, log: Path) -> Non
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment without the variables that would lead the environment's Python to other modules."""
+    """Return this process's environment without the variables that would lead another Python to other modules."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
 
 

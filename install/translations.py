@@ -1,4 +1,4 @@
-"""`python3 install translate [LANGUAGE]`: the plug-in's texts out of its source, into each language, and compiled."""
+"""`python3 install translate [LANGUAGE]`: brings the translations up to the texts in the source, and compiles them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from install.checks import run_module
 from install.environment import Environment
 from install.steps import InstallError
 
-SOURCE = "plugin_client/gimp"
-FOLDER = f"{SOURCE}/locale"
+SOURCES = ("plugin_client",)
+FOLDER = "plugin_client/editor/locale"
 DOMAIN = "kandinsky-blend"
 
 _BABEL = "babel.messages.frontend"
@@ -18,7 +18,7 @@ _LOOK = ("--width=120", "--add-location=file")  # a line's number would change w
 
 
 def run(environment: Environment, arguments: Sequence[str]) -> int:
-    """Extract, update and compile; say what is left to translate. An error of Babel's is its own exit code."""
+    """Extract, update and compile; print what to do next. The exit code is Babel's where Babel fails."""
     if len(arguments) > 1:
         raise InstallError(f"translate takes the code of one language or nothing, and was given {' '.join(arguments)}.")
     environment.ensure(groups=["dev"])
@@ -30,13 +30,13 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
 
 
 def _commands(project: Path, languages: Sequence[str]) -> list[list[str]]:
-    """Babel's, in their order."""
+    """Return Babel's commands in their order."""
     template = f"{FOLDER}/{DOMAIN}.pot"
     known = [f"--input-file={template}", f"--output-dir={FOLDER}", f"--domain={DOMAIN}"]
     who = ["--project=Kandinsky Blend", "--version=1", "--copyright-holder=Kandinsky Blend"]
-    what = ["--no-default-keywords", "--keyword=_", "--add-comments=Translators:", "--sort-by-file"]
+    what = ["--no-default-keywords", "--keyword=_", "--keyword=N_", "--add-comments=Translators:", "--sort-by-file"]
     return [
-        ["extract", *_LOOK, *who, *what, f"--output-file={template}", SOURCE],
+        ["extract", *_LOOK, *who, *what, f"--output-file={template}", *SOURCES],
         *(
             ["init", "--width=120", *known, f"--locale={language}"]
             for language in languages

@@ -16,11 +16,11 @@ _OLDEST_GLIBC = 17  # the 2.17 of manylinux2014, the oldest that the two are bui
 
 
 class NoWheels(Exception):
-    """None could be put there. The text says why, in a sentence."""
+    """No wheels could be installed. The text is a sentence that says why."""
 
 
 def add_wheels(python: GimpPython, folder: Path, environment: Environment) -> list[str]:
-    """Put them into `folder`; their names with versions.
+    """Install the wheels into `folder`; their names with versions.
 
     Raises:
         NoWheels: none fits, none can be fetched, or they do not work there; the folder is as it was.
@@ -40,7 +40,7 @@ def add_wheels(python: GimpPython, folder: Path, environment: Environment) -> li
 
 
 def platform_tags(python: GimpPython) -> list[str]:
-    """What pip calls the platform, the best first; none where PyPI has no such wheels, as for MSYS2 and musl."""
+    """Return pip's names of the platform, the best first; none where PyPI has no wheels, as for MSYS2 and musl."""
     if python.platform == "win-amd64":
         return ["win_amd64"]
     if python.platform.startswith("macosx-"):
@@ -72,7 +72,7 @@ def _fetch(python: GimpPython, tags: list[str], folder: Path, environment: Envir
 
 
 def _requirements(project: Path) -> list[str]:
-    """As the project itself requires them."""
+    """Return the requirements as the project itself states them."""
     text = (project / "pyproject.toml").read_text(encoding="utf-8")
     return re.findall(rf'^  "((?:{"|".join(MODULES)})[^"]*)"', text, flags=re.MULTILINE)
 

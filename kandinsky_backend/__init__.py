@@ -6,18 +6,64 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
-    from kandinsky_backend.schedulers import DDIMScheduler, DDPMScheduler, UnCLIPScheduler
+    from kandinsky_backend.pipelines import (
+        AutoPipelineForImage2Image,
+        AutoPipelineForInpainting,
+        AutoPipelineForText2Image,
+        DiffusionPipeline,
+        KandinskyCombinedPipeline,
+        KandinskyImg2ImgCombinedPipeline,
+        KandinskyImg2ImgPipeline,
+        KandinskyInpaintCombinedPipeline,
+        KandinskyInpaintPipeline,
+        KandinskyPipeline,
+        KandinskyPriorPipeline,
+    )
+    from kandinsky_backend.schedulers import (
+        DDIMScheduler,
+        DDPMScheduler,
+        DPMSolverMultistepScheduler,
+        UnCLIPScheduler,
+        UniPCMultistepScheduler,
+    )
 
 _MODULES = {
+    "AutoPipelineForImage2Image": "pipelines",
+    "AutoPipelineForInpainting": "pipelines",
+    "AutoPipelineForText2Image": "pipelines",
     "DDIMScheduler": "schedulers",
     "DDPMScheduler": "schedulers",
+    "DPMSolverMultistepScheduler": "schedulers",
+    "DiffusionPipeline": "pipelines",
+    "KandinskyCombinedPipeline": "pipelines",
+    "KandinskyImg2ImgCombinedPipeline": "pipelines",
+    "KandinskyImg2ImgPipeline": "pipelines",
+    "KandinskyInpaintCombinedPipeline": "pipelines",
+    "KandinskyInpaintPipeline": "pipelines",
     "KandinskyPipeline": "pipelines",
     "KandinskyPriorPipeline": "pipelines",
     "UnCLIPScheduler": "schedulers",
+    "UniPCMultistepScheduler": "schedulers",
 }
 
-__all__ = ["DDIMScheduler", "DDPMScheduler", "KandinskyPipeline", "KandinskyPriorPipeline", "UnCLIPScheduler"]
+__all__ = [
+    "AutoPipelineForImage2Image",
+    "AutoPipelineForInpainting",
+    "AutoPipelineForText2Image",
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DPMSolverMultistepScheduler",
+    "DiffusionPipeline",
+    "KandinskyCombinedPipeline",
+    "KandinskyImg2ImgCombinedPipeline",
+    "KandinskyImg2ImgPipeline",
+    "KandinskyInpaintCombinedPipeline",
+    "KandinskyInpaintPipeline",
+    "KandinskyPipeline",
+    "KandinskyPriorPipeline",
+    "UnCLIPScheduler",
+    "UniPCMultistepScheduler",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,19 +1,12 @@
 """Pictures in and out: files to upright 8-bit RGB, squares for the image encoder, arrays to pictures.
 
 Pillow and numpy only, so that a client can use it without loading MindSpore.
-
-    PictureError
-     +-- PictureNotFound      there is no such file, or it may not be read
-     +-- PictureBroken        the bytes are no picture of a known format, or end too early
-     +-- PictureAnimated      it holds more than one frame or page
-     +-- PictureTooLarge      it has more pixels than MAX_PICTURE_PIXELS
 """
 
 from __future__ import annotations
 
-import struct
+import io
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,71 +15,80 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor, ImageOps
+
+from kandinsky_backend.errors import PictureBroken, PictureError, PictureNotFound, PictureWarning
+from kandinsky_backend.formats import BROKEN
+from kandinsky_backend.picture_files import from_pillow, read_file
 
 Fit = Literal["crop", "pad", "stretch"]
 Backdrop = str | tuple[int, int, int]  # a CSS colour name, "#rrggbb", or red, green, blue in 0..255
 
-# 16384 x 8192: more than any camera of today, and 0.5 GB once decoded with alpha.
-MAX_PICTURE_PIXELS = 2**27
+_MOST_WARNINGS = 10  # of one picture: a hostile one could have millions
 # Fitting the short side of a longer strip to the encoder's square would need a picture too large to hold.
 MAX_ASPECT = 100
 
-# What artists and cameras write. Left out are formats that Pillow decodes by running another program (EPS) and those
-# that nobody sends on purpose, each of which is one more parser open to hostile bytes. JPEG covers the MPO of cameras.
-_FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
-
-# Pillow's decoders let the errors of their own parsing out on broken files.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    AttributeError,
-    RuntimeError,  # and NotImplementedError
-    struct.error,
-    zlib.error,
-)
-
-
-class PictureError(ValueError):
-    """A picture cannot be used; the text is one sentence that names it."""
-
-
-class PictureNotFound(PictureError):
-    """There is no such file, or it may not be read."""
-
-
-class PictureBroken(PictureError):
-    """The bytes are no picture of a known format, or they end too early."""
-
-
-class PictureAnimated(PictureError):
-    """The file holds more than one frame or page."""
-
-
-class PictureTooLarge(PictureError):
-    """The picture has more than MAX_PICTURE_PIXELS pixels."""
-
 
 def open_picture(source: str | Path | BinaryIO | Image.Image) -> Image.Image:
-    """The picture in a file, a stream or a Pillow image: upright, 8-bit, RGB, or RGBA where it has transparency.
+    """The picture in a file, a stream or a Pillow image: upright, 8-bit sRGB, or RGBA where it has transparency.
 
-    EXIF orientation is applied. Gray values of 16 bits ("I;16", and "I", which Pillow uses for them too) are scaled
-    from 0..65535; floats ("F") from 0..1, or from 0..255 when one of them is above 1. Colour profiles are not applied.
+    EXIF orientation is applied, and what the file says of its colours (colours.py) and of its samples: whole numbers
+    of any depth are scaled from its black to its white, floats from 0..1. Pillow images are read by their `info`.
+
+    Warns:
+        PictureWarning: something beside the pixels could not be read, or a value had to be clipped.
 
     Raises:
-        PictureError: one of its kinds above; the message names the file.
+        PictureError: one of its kinds; the message names the file.
     """
-    if isinstance(source, Image.Image):
-        with _translated("the picture"):
-            return _upright_8_bit(source, "the picture")
-    name = str(source) if isinstance(source, (str, Path)) else str(getattr(source, "name", "the picture"))
-    with _translated(name), Image.open(source, formats=_FORMATS) as image:
-        return _upright_8_bit(image, name)
+    notes: list[str] = []
+    name = _name(source)
+    with _translated(name):
+        if isinstance(source, Image.Image):
+            picture = from_pillow(source, name, notes.append)
+        else:
+            with _seekable(source, name) as stream:
+                picture = read_file(stream, name, notes.append)
+    for text in list(dict.fromkeys(notes))[:_MOST_WARNINGS]:
+        warnings.warn(f"{name}: {text}", PictureWarning, stacklevel=2)
+    return picture
+
+
+def _name(source: str | Path | BinaryIO | Image.Image) -> str:
+    """The name of a picture in an error."""
+    if isinstance(source, (str, Path)):
+        return str(source)
+    return "the picture" if isinstance(source, Image.Image) else str(getattr(source, "name", "the picture"))
+
+
+@contextmanager
+def _seekable(source: str | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    if isinstance(source, (str, Path)):
+        with _opened(Path(source), name) as stream:
+            yield stream
+    else:
+        yield source if source.seekable() else io.BytesIO(source.read())
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a picture file.
+
+    Raises:
+        PictureNotFound: there is no such file, or it may not be read, or it is none but a pipe or a device.
+    """
+    with _translated(str(path)), _opened(path, str(path)) as stream:
+        yield stream
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
+    if not path.is_dir() and path.exists() and not path.is_file():
+        raise PictureNotFound(
+            "{name} cannot be read as a picture file: it is a pipe, a socket or a device", "no-regular-file", name=name
+        )
+    with path.open("rb") as stream:
+        yield stream
 
 
 def composite(image: Image.Image, backdrop: Backdrop) -> Image.Image:
@@ -114,13 +116,20 @@ def fit_square(image: Image.Image, size: int, fit: Fit, backdrop: Backdrop) -> I
         return ImageOps.pad(opaque, (size, size), Image.Resampling.BICUBIC, color=_colour(backdrop))
     if fit == "stretch":
         return opaque.resize((size, size), Image.Resampling.BICUBIC)
-    raise PictureError(f"unknown fit {fit!r}: choose one of crop, pad, stretch")
+    raise PictureError("unknown fit {fit!r}: choose one of crop, pad, stretch", "unknown-fit", fit=fit)
 
 
 def crop_centre(image: Image.Image, width: int, height: int) -> Image.Image:
     """The middle `width` x `height` pixels of `image`, which must be at least as large."""
     if width > image.width or height > image.height:
-        raise PictureError(f"cannot cut {width} x {height} pixels out of {image.width} x {image.height}")
+        raise PictureError(
+            "cannot cut {width} x {height} pixels out of {image_width} x {image_height}",
+            "too-small",
+            width=width,
+            height=height,
+            image_width=image.width,
+            image_height=image.height,
+        )
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
 
@@ -132,14 +141,25 @@ def to_pil(pixels: npt.NDArray[np.floating[Any]]) -> list[Image.Image]:
         PictureError: a value is not a number, which only a numeric failure of a model makes.
     """
     if np.isnan(pixels).any():
-        raise PictureError("the model made pixels that are not numbers: compute in float32 instead of float16")
+        raise PictureError(
+            "the model made pixels that are not numbers: compute in float32 instead of float16", "not-numbers"
+        )
     bytes_ = (pixels.clip(0.0, 1.0) * 255.0).round().astype(np.uint8)
     return [Image.fromarray(picture) for picture in bytes_]
 
 
+# Of a preprocessor_config.json, all of which are done.
+_STEPS = ("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb")
+
+
+def numpy_to_pil(images: npt.NDArray[Any]) -> list[Image.Image]:
+    """RGB pictures from values (B, H, W, 3) or (H, W, 3) in 0..1, as scripts know it; see to_pil."""
+    return to_pil(np.asarray(images, np.float32).reshape(-1, *images.shape[-3:]))
+
+
 @dataclass(frozen=True)
 class ClipImageProcessor:
-    """What CLIP's vision model is fed: resized by bicubic, cut to a square, normalised by channel.
+    """Preprocess a picture for CLIP's vision model: resized by bicubic, cut to a square, normalised by channel.
 
     Equal to the CLIPImageProcessor of transformers.
     """
@@ -157,7 +177,7 @@ class ClipImageProcessor:
         Raises:
             ValueError: a key is missing, or asks for a step that this class does not do.
         """
-        for step in ("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"):
+        for step in _STEPS:
             if not config.get(step, True):
                 raise ValueError(f"preprocessor_config.json: {step} is false; only true is implemented")
         if config.get("resample", Image.Resampling.BICUBIC) != Image.Resampling.BICUBIC:
@@ -172,6 +192,19 @@ class ClipImageProcessor:
             std=_channels(config, "image_std"),
             rescale_factor=config.get("rescale_factor", 1 / 255),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contents of a preprocessor_config.json that make this one again."""
+        return {
+            "image_processor_type": "CLIPImageProcessor",
+            **dict.fromkeys(_STEPS, True),
+            "size": {"shortest_edge": self.size},
+            "crop_size": {"height": self.crop_size, "width": self.crop_size},
+            "image_mean": list(self.mean),
+            "image_std": list(self.std),
+            "rescale_factor": self.rescale_factor,
+            "resample": int(Image.Resampling.BICUBIC),
+        }
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """An RGB picture of any size -> (1, 3, crop_size, crop_size)."""
@@ -191,44 +224,17 @@ def _translated(name: str) -> Iterator[None]:
             yield
     except PictureError:
         raise
-    except Image.DecompressionBombError as exc:
-        raise PictureTooLarge(f"{name} has more than {MAX_PICTURE_PIXELS} pixels: scale it down first") from exc
     except FileNotFoundError as exc:
-        raise PictureNotFound(f"there is no picture file {name}") from exc
-    except (PermissionError, IsADirectoryError) as exc:
-        raise PictureNotFound(f"{name} cannot be read as a picture file: {exc.strerror}") from exc
-    except UnidentifiedImageError as exc:
-        raise PictureBroken(f"{name} is not a picture of a known format ({', '.join(_FORMATS)})") from exc
-    except _BROKEN as exc:
-        raise PictureBroken(f"{name} is broken and cannot be read as a picture: {exc}") from exc
-
-
-def _upright_8_bit(image: Image.Image, name: str) -> Image.Image:
-    _check_before_decoding(image, name)
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _gray_8_bit(image)
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _check_before_decoding(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PICTURE_PIXELS:
-        raise PictureTooLarge(
-            f"{name} has {image.width} x {image.height} pixels, the limit is {MAX_PICTURE_PIXELS}: scale it down first"
-        )
-    if image.width * image.height == 0:
-        raise PictureBroken(f"{name} has no pixels: it is {image.width} x {image.height}")
-    # An MPO is a camera's JPEG with a depth map or a second view behind the picture.
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise PictureAnimated(f"{name} holds {frames} frames or pages: save the one to use as a file of its own")
-
-
-def _gray_8_bit(image: Image.Image) -> Image.Image:
-    """Gray of more than 8 bits as "L"."""
-    values = np.nan_to_num(np.asarray(image, np.float32), posinf=np.inf, neginf=0.0)
-    white = 65535.0 if image.mode != "F" else 255.0 if values.max() > 1.0 else 1.0
-    return Image.fromarray((values.clip(0.0, white) * (255.0 / white)).round().astype(np.uint8))
+        raise PictureNotFound("there is no picture file {name}", "no-file", name=name) from exc
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise PictureNotFound(
+            "{name} cannot be read as a picture file: {reason}", "unreadable", name=name, reason=reason
+        ) from exc
+    except BROKEN as exc:
+        raise PictureBroken(
+            "{name} is broken and cannot be read as a picture: {reason}", "broken", name=name, reason=str(exc)
+        ) from exc
 
 
 def check_not_too_narrow(image: Image.Image) -> None:
@@ -240,7 +246,10 @@ def check_not_too_narrow(image: Image.Image) -> None:
     short, long = sorted(image.size)
     if long > MAX_ASPECT * short:
         raise PictureError(
-            f"a picture of {image.width} x {image.height} pixels is too narrow to cut a square from: pad or stretch it"
+            "a picture of {width} x {height} pixels is too narrow to cut a square from: pad or stretch it",
+            "too-narrow",
+            width=image.width,
+            height=image.height,
         )
 
 
@@ -258,7 +267,9 @@ def _colour(backdrop: Backdrop) -> tuple[int, int, int]:
     try:
         red, green, blue = ImageColor.getrgb(backdrop)[:3]
     except ValueError as exc:
-        raise PictureError(f"unknown colour {backdrop!r}: use a name like white, or #rrggbb") from exc
+        raise PictureError(
+            "unknown colour {colour!r}: use a name like white, or #rrggbb", "unknown-colour", colour=backdrop
+        ) from exc
     return red, green, blue
 
 

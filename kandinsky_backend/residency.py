@@ -13,11 +13,13 @@ import ctypes
 import gc
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,22 @@ _ASSUMED_MEMORY = 8 * 2**30
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
+class _Group(NamedTuple):
+    """A control group: the file of its limit, and the name in its memory.stat of what no other process can have."""
+
+    limit: Path
+    used: str
+
+
+_GROUPS = (_Group(_CGROUP_LIMITS[0], "anon"), _Group(_CGROUP_LIMITS[1], "total_rss"))
+
+
+@lru_cache
+def shared_residency() -> Residency:
+    """The residency of all pipelines of this process that were given none of their own; made at the first call."""
+    return Residency()
+
+
 class Residency:
     """Keeps the models that were added to it within a budget. For one thread.
 
@@ -47,7 +65,7 @@ class Residency:
 
     @property
     def loaded_bytes(self) -> int:
-        """What the loaded models take."""
+        """Bytes of the parameters of all loaded models."""
         return sum(resident.nbytes for resident in self._loaded)
 
     def add(self, name: str, nbytes: int, load: Callable[[], _M]) -> Resident[_M]:
@@ -55,7 +73,7 @@ class Residency:
         return Resident(self, name, nbytes, load)
 
     def fits(self, nbytes: int) -> bool:
-        """Whether models of so many bytes together may be in memory at a time."""
+        """Tell whether models of so many bytes together may be in memory at a time."""
         return nbytes <= self.budget_bytes
 
     def make_room(self, nbytes: int) -> None:
@@ -86,11 +104,11 @@ class Resident(Generic[_M]):
 
     @property
     def loaded(self) -> bool:
-        """Whether get() would find the model in memory."""
+        """True while the model is in memory."""
         return self._model is not None
 
     def fits_beside(self, other: Resident[Any]) -> bool:
-        """Whether getting this model leaves `other`, which was used last, in memory."""
+        """Tell whether getting this model leaves `other`, which was used last, in memory."""
         return self._residency is not other._residency or self._residency.fits(self.nbytes + other.nbytes)
 
     def get(self) -> _M:
@@ -117,6 +135,25 @@ class Resident(Generic[_M]):
         _give_back_memory()
 
 
+def growth(parts: Iterable[Resident[Any]]) -> int:
+    """Bytes by which the parameters in memory grow at most while these models are got one after another."""
+    before: dict[Residency, int] = {}
+    loaded: dict[Residency, list[Resident[Any]]] = {}
+    most = 0
+    for part in parts:
+        residency = part._residency
+        before.setdefault(residency, residency.loaded_bytes)
+        here = loaded.setdefault(residency, list(residency._loaded))
+        if part in here:
+            here.remove(part)
+        while here and not residency.fits(sum(other.nbytes for other in here) + part.nbytes):
+            del here[0]
+        here.append(part)
+        now = sum(other.nbytes for others in loaded.values() for other in others)
+        most = max(most, now - sum(before.values()))
+    return most
+
+
 def _give_back_memory() -> None:
     """Free what nothing refers to, and return it to the system."""
     gc.collect()  # cells refer to each other in cycles, which only the collector frees
@@ -125,6 +162,33 @@ def _give_back_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:  # another C library has no such call, and may need none
             trim(0)
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo"), groups: Iterable[_Group] = _GROUPS) -> int | None:
+    """Bytes that this process may still take: of the machine, or less where a control group has a limit.
+
+    None where the system does not tell, as on macOS and Windows.
+    """
+    machine = _number_after("MemAvailable:", meminfo)
+    if machine is None:
+        return None
+    left = [_left_in(group) for group in groups]
+    return min([machine * 1024, *(bytes_left for bytes_left in left if bytes_left is not None)])
+
+
+def _left_in(group: _Group) -> int | None:
+    """The bytes below a control group's limit; what caches files counts as free, since the system gives it back."""
+    limit, used = _limit_in(group.limit), _number_after(group.used, group.limit.with_name("memory.stat"))
+    return None if limit is None or used is None else max(0, limit - used)
+
+
+def _number_after(name: str, file: Path) -> int | None:
+    """The number behind a name at the beginning of a line; None if there is none."""
+    try:
+        found = re.search(rf"^{name}\s+(\d+)", file.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) if found else None
 
 
 def usable_memory(limits: Iterable[Path] = _CGROUP_LIMITS) -> int:

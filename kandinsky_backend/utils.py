@@ -1,4 +1,4 @@
-"""load_image and make_image_grid, as scripts for diffusers and mindone know them."""
+"""load_image, make_image_grid and numpy_to_pil, as scripts for diffusers and mindone know them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from kandinsky_backend.images import Backdrop, PictureError, composite, open_picture
+from kandinsky_backend.errors import PictureError
+from kandinsky_backend.images import Backdrop, composite, numpy_to_pil, open_picture
+
+__all__ = ["load_image", "make_image_grid", "numpy_to_pil"]
 
 DOWNLOAD_TIMEOUT = 30.0  # s, of silence
 MAX_DOWNLOAD_BYTES = 256 * 2**20
@@ -72,11 +75,29 @@ def _download(url: str) -> _NamedBytes:
             data: bytes = response.read(MAX_DOWNLOAD_BYTES + 1)
             missing: int = response.length or 0  # of what the server announced; None when it announced nothing
     except urllib.error.HTTPError as exc:
-        raise PictureError(f"{url} cannot be downloaded: the server answers {exc.code} {exc.reason}") from exc
+        exc.close()
+        raise PictureError(
+            "{url} cannot be downloaded: the server answers {status} {reason}",
+            "refused-by-server",
+            url=url,
+            status=exc.code,
+            reason=exc.reason,
+        ) from exc
     except (OSError, HTTPException, ValueError) as exc:  # URLError, a timeout, a cut, or no URL at all
-        raise PictureError(f"{url} cannot be downloaded: {getattr(exc, 'reason', exc) or type(exc).__name__}") from exc
+        reason = str(getattr(exc, "reason", exc)) or type(exc).__name__
+        raise PictureError("{url} cannot be downloaded: {reason}", "no-download", url=url, reason=reason) from exc
     if len(data) > MAX_DOWNLOAD_BYTES:
-        raise PictureError(f"{url} is larger than {MAX_DOWNLOAD_BYTES >> 20} MiB: save and scale it down first")
+        raise PictureError(
+            "{url} is larger than {limit} MiB: save and scale it down first",
+            "large-download",
+            url=url,
+            limit=MAX_DOWNLOAD_BYTES >> 20,
+        )
     if missing:
-        raise PictureError(f"{url} cannot be downloaded: the connection ended {missing} bytes early")
+        raise PictureError(
+            "{url} cannot be downloaded: the connection ended {missing} bytes early",
+            "cut-download",
+            url=url,
+            missing=missing,
+        )
     return _NamedBytes(data, url)

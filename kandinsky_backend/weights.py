@@ -22,17 +22,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import mindspore as ms
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 from mindspore import Parameter, Tensor
 
+from kandinsky_backend.errors import WeightsError
+from kandinsky_backend.ops.plans.planned import plans_compute
+from kandinsky_backend.ops.stored import StoredWeight
 
-class WeightsError(ValueError):
-    """A checkpoint does not hold exactly the tensors that the model needs."""
+_NUMPY_DTYPES = {ms.float32: np.float32, ms.float16: np.float16, ms.bfloat16: ml_dtypes.bfloat16}
 
 
 class TensorSource(Protocol):
-    """Where tensors come from: a safetensors file, or several shards."""
+    """A source of tensors: a safetensors file, or several shards."""
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -42,7 +45,7 @@ class TensorSource(Protocol):
         """A tensor's values: float16, float32, or bfloat16 already widened to float32."""
 
     def describe(self) -> str:
-        """What to call this source in an error message: a file's or folder's path."""
+        """The source's name for error messages: a file's or folder's path."""
 
 
 @dataclass
@@ -68,16 +71,42 @@ class Weights:
         Raises:
             WeightsError: it is missing, or has another shape; the message names the key and both shapes.
         """
+        return Parameter(_tensor(self.source.read(self._check(name, shape)), self.dtype), requires_grad=False)
+
+    def _check(self, name: str, shape: tuple[int, ...]) -> str:
+        """The key of a tensor that is there and has the shape; it counts as taken."""
         key = f"{self.prefix}{name}"
         found = self.source.shapes.get(key)
         if found is None:
-            raise WeightsError(f"{self.source.describe()}: the tensor {key!r} {list(shape)} is missing")
+            raise WeightsError(
+                "{path}: the tensor {key!r} {shape} is missing",
+                "missing",
+                path=self.source.describe(),
+                key=key,
+                shape=list(shape),
+            )
         if tuple(found) != shape:
             raise WeightsError(
-                f"{self.source.describe()}: the tensor {key!r} has shape {list(found)}, the model needs {list(shape)}"
+                "{path}: the tensor {key!r} has shape {found}, the model needs {shape}",
+                "misshapen",
+                path=self.source.describe(),
+                key=key,
+                found=list(found),
+                shape=list(shape),
             )
         self.taken.add(key)
-        return Parameter(_tensor(self.source.read(key), self.dtype), requires_grad=False)
+        return key
+
+    def take_to_multiply(self, name: str, shape: tuple[int, ...]) -> Parameter | StoredWeight:
+        """The same for a weight of a linear layer or a convolution: where plans compute, it stays in its file for now.
+
+        Raises:
+            WeightsError: see `take`.
+        """
+        if not plans_compute(self.dtype):
+            return self.take(name, shape)
+        key = self._check(name, shape)
+        return StoredWeight(shape, self.dtype, lambda: self.source.read(key))
 
     def finish(self) -> None:
         """Check that nothing is left over.
@@ -89,14 +118,17 @@ class Weights:
         if extra:
             more = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
             raise WeightsError(
-                f"{self.source.describe()}: the model does not know the tensors {', '.join(extra[:5])}{more}"
+                "{path}: the model does not know the tensors {names}{more}",
+                "extra",
+                path=self.source.describe(),
+                names=", ".join(extra[:5]),
+                more=more,
             )
 
 
 def _tensor(values: npt.NDArray[Any], dtype: ms.Type) -> Tensor:
     """`values` as a tensor that shares numpy's memory: it goes back to the system when the model is dropped.
 
-    What MindSpore's own cast allocates would stay in its pool. numpy has no bfloat16, which only other devices take.
+    What MindSpore's own cast allocates would stay in its pool.
     """
-    numpy_dtype = {ms.float32: np.float32, ms.float16: np.float16}.get(dtype, values.dtype)
-    return Tensor.from_numpy(np.ascontiguousarray(values, numpy_dtype)).astype(dtype)
+    return Tensor.from_numpy(np.ascontiguousarray(values, _NUMPY_DTYPES[dtype]))

@@ -1,52 +1,44 @@
-"""Talks to a daemon: the one implementation for scripts, the command line and the editor.
+"""The client of a daemon, for scripts, the command line and the editors.
 
     with Client() as client:
         image = client.blend([("a cat", 0.3), (Path("night.jpg"), 0.7)])
 
-An item is a pair of something and its weight. A Path is a picture file; so is text that ends like one (".png", ".jpg",
-...), and such a file must exist; a Pillow image is itself; any other text is a prompt. TextItem, PictureItem and
-EmbedsItem of messages.py are sent as they are: they need no Pillow, and say exactly what is meant.
+An item is a pair of something and its weight. A Path is a picture file; so is text that names a file that is there, or
+ends like the name of a picture (".png", ".psd", ...); a Pillow image is itself; any other text is a prompt. TextItem,
+PictureItem and EmbedsItem of messages.py are sent as they are: they need no Pillow, and say exactly what is meant.
 
-Everything that waits is built on Job.poll, which need not wait: an event loop calls `job.poll(0)` several times a
-second until `job.is_over`. A client and its jobs belong to one thread.
+Whatever waits for a job is built on Job.poll, which can also look without waiting: an event loop calls `job.poll(0)`
+several times a second until `job.is_over`. A client and its jobs belong to one thread.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
-import time
 import uuid
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from plugin_client.transport import Transport
+from plugin_client.exchange import Exchange
+from plugin_client.given import plain, plain_item, plain_settings, sides
+from plugin_client.job import BlendResult, Job
+from plugin_client.picture_names import names_a_picture
+from plugin_client.transports.base import Transport
 from plugin_client.wire import codec
-from plugin_client.wire.endpoint import parse_endpoint, read_connection
+from plugin_client.wire.connection_file import read_connection
 from plugin_client.wire.errors import (
-    JobCancelled,
-    JobFailed,
-    KandinskyError,
-    NoAnswer,
-    ProtocolError,
-    Refused,
+    BadArgument,
+    BadValue,
     UsageError,
-    VersionError,
+    show,
 )
+from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import (
-    Accepted,
+    AnyRequest,
     Blend,
-    Cancel,
-    ClientMessage,
-    DaemonMessage,
     EmbedsItem,
-    Failed,
     Item,
     JobInfo,
     JobList,
@@ -58,60 +50,36 @@ from plugin_client.wire.messages import (
     PictureItem,
     Ping,
     Pong,
-    Progress,
-    Refusal,
+    Redraw,
+    Refine,
     Release,
     Released,
-    Result,
+    Repaint,
     Shutdown,
-    Status,
     Submit,
     TextItem,
-    Watch,
 )
-from plugin_client.wire.recipe import recipes_of
-from plugin_client.wire.schema import show
+from plugin_client.wire.paths import owner_token, parse_endpoint
+from plugin_client.wire.schema import Real
+from plugin_client.wire.settings import SETTINGS, redraw_settings
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from plugin_client.canvas import Canvas
+
     Weighted = tuple[str | Path | Image.Image, float]
 
-# Of every format that the model side's images.py reads, and of HEIC, which is refused by name: as prompts such names
-# would be a silent surprise.
-PICTURE_SUFFIXES = (
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".avifs", ".gif", ".tif", ".tiff",
-    ".bmp", ".ico", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm",
-    ".tga", ".icb", ".vda", ".vst", ".heic", ".heif", ".hif",
-)  # fmt: skip
-TIMEOUT = 10.0  # s without a word from a daemon that promises to answer at once
-SLOWEST_UPLOAD = 10**6  # bytes a second: the answer to a large request may take as much longer as the request takes
-KEPT_PROGRESS = 100  # of a job that nobody looks at: older ones are dropped
-
+_SECONDS = Real((0, 86_400))  # of a timeout
+TIMEOUT = 10.0  # s of silence from a daemon, which promises to answer at once
+_REQUEST = (Submit.kind, "request")  # where a blend stands in what is sent
 DRAWN_SEEDS = 2**32  # short enough to be typed again
-SETTINGS = {field.name for field in fields(Blend)} - {"items"}
-
-A = TypeVar("A", bound=DaemonMessage)
-
-
-@dataclass(frozen=True)
-class BlendResult:
-    """What a job made: raw pictures, the recipe of each, and what the person who asked should know."""
-
-    pictures: tuple[Picture, ...]
-    recipes: list[dict[str, Any]] = field(repr=False)
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def images(self) -> list[Image.Image]:
-        """The pictures as RGB Pillow images."""
-        from plugin_client import pictures  # Pillow is needed from here on, and not before
-
-        return [pictures.to_image(picture) for picture in self.pictures]
 
 
 class Client:
-    """A connection to one daemon.
+    """A connection to one daemon. It belongs to the thread that made it.
+
+    Every request raises the errors of Exchange.ask: NoAnswer, Refused, VersionError and ProtocolError.
 
     Args:
         endpoint: `ipc:///path` or `tcp://host:port`; None is the default daemon of this user.
@@ -122,17 +90,14 @@ class Client:
         DaemonNotRunning: nothing listens at the endpoint.
         EndpointError: the endpoint or its connection file is unusable.
         VersionError: the daemon speaks another version of the protocol.
+        BadArgument: `timeout` is no number from 0 to a day.
     """
 
     def __init__(
         self, endpoint: str | None = None, transport: Transport | None = None, timeout: float = TIMEOUT
     ) -> None:
-        self.timeout = timeout
-        self._transport = transport or _connect(endpoint)
-        self._jobs: dict[int, Job] = {}  # by the id of the request under which the daemon tells of them
-        self._ids = itertools.count(1)
-        self._awaited: int | None = None
-        self._answer: DaemonMessage | None = None
+        seconds = _seconds(timeout)
+        self._exchange = Exchange(transport or _connect(endpoint), seconds, owner_token())
 
     def __enter__(self) -> Client:
         return self
@@ -142,330 +107,371 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def timeout(self) -> float:
+        """Seconds of silence after which the daemon counts as gone; it may be changed between requests."""
+        return self._exchange.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._exchange.timeout = _seconds(seconds)
+
     def close(self) -> None:
-        """Leave; the jobs go on, and `job(id)` of another client comes back to them."""
-        self._transport.close()
+        """End the connection. The jobs go on: job() of another client comes back to them."""
+        self._exchange.close()
 
     def ping(self) -> Pong:
-        """How the daemon is."""
-        return self._ask(Ping(), Pong)
+        """Return the state of the daemon."""
+        return self._exchange.ask(Ping(), Pong)
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """The models that it offers; the first is the default."""
-        return self._ask(ListModels(), ModelList).models
+        """Return the models that the daemon offers; the first is the default."""
+        return self._exchange.ask(ListModels(), ModelList).models
 
     def jobs(self) -> tuple[JobInfo, ...]:
-        """The jobs that it knows, from all clients."""
-        return self._ask(ListJobs(), JobList).jobs
+        """Return the newest jobs that the daemon knows from this user's programs."""
+        return self._exchange.ask(ListJobs(self._exchange.owner), JobList).jobs
+
+    def release(self, job_id: str) -> None:
+        """Let the daemon forget a job that is over, and its pictures.
+
+        Raises:
+            UsageError: `job_id` is no job id; nothing was sent.
+            Refused: the daemon does not know the job, or it is not over.
+        """
+        self._exchange.ask(Release(_canonical(job_id)), Released)
 
     def shutdown(self) -> None:
-        """Ask the daemon to cancel what runs and end."""
-        self._ask(Shutdown(), Pong)
+        """Ask the daemon to end. The jobs that it keeps go on when it is started again."""
+        self._exchange.ask(Shutdown(), Pong)
 
     def submit(self, items: Iterable[Item | Weighted], **settings: Any) -> Job:
-        """Ask for a blend; the job is in the daemon's hands when this returns.
+        """Submit a blend. The daemon has the job when this returns.
 
         Args:
             items: what to blend, see the top of this file.
-            settings: `size=(width, height)`, and the fields of messages.Blend under their names, `items` excepted.
+            settings: `size=(width, height)` in pixels or "768x512", and the fields of messages.Blend by name except
+                `items`. Numbers may be NumPy's.
                 Without a `size` the model's own is taken, and without a `seed` one is drawn; the recipe of the result
-                tells both.
+                holds both.
 
         Raises:
-            UsageError: the blend cannot be; nothing was sent.
-            Refused: the daemon will not take it.
+            UsageError: a value is wrong; nothing was sent.
+            Refused: the daemon does not accept the job.
         """
         return self.submit_blend(make_blend(items, **settings))
 
     def submit_blend(self, blend: Blend, job_id: str | None = None) -> Job:
-        """Ask for a blend that stands already. The same `job_id` again is harmless: it finds the first one's job."""
-        _check(blend)
-        job = self._new_job(job_id or str(uuid.uuid4()))
-        job.ahead = self._ask(Submit(job.id, blend), Accepted, job.request_id).ahead
+        """Submit a blend that was made before. Arguments and errors as of submit_request."""
+        return self.submit_request(blend, job_id)
+
+    def submit_request(self, request: AnyRequest, job_id: str | None = None) -> Job:
+        """Submit a request of any kind that was made before. The same `job_id` again finds the job that has it.
+
+        Raises:
+            UsageError: a value is wrong; nothing was sent.
+            Refused: the daemon does not accept the job.
+        """
+        job = Job(self._exchange, job_id or str(uuid.uuid4()))
+        try:
+            job.begin(request)
+        except BadValue as exc:
+            if exc.path[: len(_REQUEST)] != _REQUEST:  # of the daemon's answer
+                raise
+            raise BadArgument.of(exc, within=_REQUEST) from exc
         return job
 
     def job(self, job_id: str) -> Job:
-        """Come back to a job, of this client or another, by its id.
+        """Come back to a job of this or another client.
 
         Raises:
-            UsageError: that is no job id.
-            Refused: the daemon does not know it.
+            UsageError: `job_id` is no job id; nothing was sent.
+            Refused: the daemon does not know the job.
         """
-        job = self._new_job(_canonical(job_id))
-        self._ask(Watch(job.id), JobInfo, job.request_id)
+        job = Job(self._exchange, _canonical(job_id))
+        job.rejoin()
         return job
 
     def blend(self, items: Iterable[Item | Weighted], **settings: Any) -> Image.Image:
-        """One picture that lies between `items`, as a Pillow image. Settings and errors as of submit and Job.result.
+        """Blend `items` into one picture and return it as a Pillow image. Arguments as of submit.
 
-        Whatever interrupts the waiting, such as Ctrl-C, cancels the job.
-        """
-        job = self.submit(items, **settings)
-        try:
-            return job.result().images[0]
-        finally:
-            job.discard()
-
-    # --- messages --------------------------------------------------------------------------------------------
-
-    def _new_job(self, job_id: str) -> Job:
-        job = Job(self, job_id, next(self._ids))
-        self._jobs[job.request_id] = job
-        return job
-
-    def _ask(self, message: ClientMessage, expected: type[A], request_id: int | None = None) -> A:
-        """Send a request and wait for its answer; what arrives for jobs meanwhile is kept."""
-        answer = self._wait_for_answer(message, next(self._ids) if request_id is None else request_id)
-        if isinstance(answer, Refusal):
-            raise _refused(answer)
-        if not isinstance(answer, expected):
-            raise ProtocolError(f"the daemon answered {message.kind!r} with {answer.kind!r}")
-        return answer
-
-    def _wait_for_answer(self, message: ClientMessage, request_id: int) -> DaemonMessage:
-        self._awaited, self._answer = request_id, None
-        patience = self._send(message, request_id)
-        deadline = time.monotonic() + patience
-        while self._answer is None:
-            left = deadline - time.monotonic()
-            if not self._receive(max(0.0, left)) and left <= 0:
-                raise NoAnswer(f"the daemon did not answer {message.kind!r} within {patience:.3g} s")
-        return self._answer
-
-    def _send(self, message: ClientMessage, request_id: int) -> float:
-        """Hand a message over; how many seconds its answer may take."""
-        frames = codec.encode(message, request_id)
-        self._transport.send(frames)
-        return self.timeout + sum(map(len, frames)) / SLOWEST_UPLOAD
-
-    def _receive(self, timeout: float) -> bool:
-        """Take in one message, if one comes within `timeout` seconds."""
-        frames = self._transport.receive(timeout)
-        if frames is None:
-            return False
-        request_id, message = codec.decode_daemon(frames)
-        is_answer = not isinstance(message, Progress | Result | Failed)
-        if is_answer and request_id == self._awaited:
-            self._awaited, self._answer = None, message
-        elif request_id in self._jobs:
-            self._jobs[request_id]._take(message)
-        return True  # an answer that came too late is for nobody
-
-
-class Work(ABC):
-    """What one waits for: a job, or the jobs of a sweep in a row."""
-
-    _client: Client
-    ahead: int  # jobs that ran before it when it was submitted
-
-    @property
-    @abstractmethod
-    def is_over(self) -> bool:
-        """Whether the end has arrived here and all progress has been read."""
-
-    @abstractmethod
-    def poll(self, timeout: float = 0.0) -> Progress | None:
-        """The next step forward, or None when none came within `timeout` seconds, or it is over.
+        An exception that interrupts the waiting, such as Ctrl-C, cancels the job.
 
         Raises:
-            NoAnswer: the daemon has been silent for too long.
+            UsageError, Refused: as of submit.
+            JobFailed, NoAnswer: as of Job.result.
         """
+        return _first_image(self.submit(items, **settings))
 
-    def watch(self) -> Iterator[Progress]:
-        """Each step forward, until it is over however it ends. Errors as of poll."""
-        while not self.is_over:
-            if progress := self.poll(timeout=self._client.timeout / 10):
-                yield progress
+    def repaint(
+        self,
+        picture: str | Path | Image.Image,
+        mask: str | Path | Image.Image,
+        items: Iterable[Item | Weighted] = (),
+        **settings: Any,
+    ) -> Image.Image:
+        """Draw a blend of `items` into the part of a picture where the mask is white, and return the whole.
 
-    @abstractmethod
-    def result(self) -> BlendResult:
-        """Wait for the end."""
+        Where the mask is black every pixel is what it was; gray mixes old and new. Without items what was there is
+        removed: the surroundings are drawn on. Only the region of the mask and a margin are sent.
 
-    @abstractmethod
-    def cancel(self) -> object:
-        """Ask for its end, which comes within a step; result() then raises JobCancelled."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Let the daemon forget it, which must be over, and its pictures."""
-
-    @abstractmethod
-    def discard(self) -> None:
-        """Be done with it: it is cancelled unless it is over, and forgotten if it is over then."""
-
-
-class Job(Work):
-    """A blend in the daemon's hands. Made by Client.submit and Client.job."""
-
-    def __init__(self, client: Client, job_id: str, request_id: int) -> None:
-        self.id = job_id
-        self.ahead = 0
-        self.request_id = request_id  # of its submit or watch
-        self._client = client
-        self._progress: deque[Progress] = deque(maxlen=KEPT_PROGRESS)
-        self._end: Result | Failed | Refusal | None = None
-        self._heard = self._asked = time.monotonic()
-        self._unanswered: float | None = None  # when the first Watch was sent after the last word
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the end has arrived here and all progress has been read."""
-        return self._end is not None and not self._progress
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it is known that there will be no result."""
-        return self._end is not None and not isinstance(self._end, Result)
-
-    def poll(self, timeout: float = 0.0) -> Progress | None:
-        """The next step forward, or None when none came within `timeout` seconds, or the job is over.
+        Args:
+            picture: as of an item.
+            mask: of the same size; of colours their brightness counts.
+            items, settings: as of submit, and `strength` (above 0 to 1: below 1 what was there shows through) and
+                `resamplings`. The size is that at which the model works, and not of what is returned.
 
         Raises:
-            NoAnswer: the daemon has been silent for too long. The job may go on: come back with Client.job.
+            UsageError: a value is wrong; nothing was sent.
+            Refused, JobFailed, NoAnswer: as of blend.
         """
-        if not self._progress and self._end is None and not self._client._receive(timeout):
-            self._check_alive()
-        return self._progress.popleft() if self._progress else None
+        from plugin_client import canvas  # Pillow is needed from here on, and not before
 
-    def result(self) -> BlendResult:
-        """Wait for the end. The daemon keeps the pictures until release(), or for a while.
+        return self._drawn(canvas.masked(picture, mask), items, settings)
+
+    def extend(
+        self,
+        picture: str | Path | Image.Image,
+        items: Iterable[Item | Weighted] = (),
+        *,
+        left: int = 0,
+        top: int = 0,
+        right: int = 0,
+        bottom: int = 0,
+        **settings: Any,
+    ) -> Image.Image:
+        """Return a picture that goes on beyond its edges, by so many pixels at each side. All else as of repaint."""
+        from plugin_client import canvas
+
+        return self._drawn(canvas.grown(picture, left, top, right, bottom), items, settings)
+
+    def refine(
+        self, picture: str | Path | Image.Image, items: Iterable[Item | Weighted] = (), **settings: Any
+    ) -> Image.Image:
+        """Draw a picture anew from itself, towards a blend of `items`, and return it in its size.
+
+        `strength` is from 0, which gives the picture back, to 1. Without items the picture itself is what is drawn.
+        Arguments and errors as of repaint.
+        """
+        from plugin_client import canvas
+
+        return self._drawn(canvas.whole(picture), items, settings)
+
+    def submit_drawing(self, canvas: Canvas, request: Redraw) -> Job:
+        """Submit what make_redraw has made, and note what it draws into, so that `fetch` puts it together later.
+
+        `canvas.with_drawn` makes whole pictures of those in the result. Errors as of submit_request.
+        """
+        from plugin_client import origins
+
+        job_id = str(uuid.uuid4())
+        origins.note(job_id, canvas)
+        return self.submit_request(request, job_id)
+
+    def fetch(self, job_id: str) -> list[Image.Image]:
+        """Wait for a job that was left, by this or another program, and return its pictures.
+
+        Of a job that draws into a part of a picture these are the whole pictures. The daemon keeps the result:
+        release() lets it go.
 
         Raises:
-            JobCancelled: somebody cancelled it.
-            JobFailed: it failed; `code` and text say why.
-            Refused: the daemon was started again and knows the job no more.
-            NoAnswer: as of poll.
+            UsageError: `job_id` is no job id; or the picture into which was drawn is gone or another one by now, or was
+                in no file: `job(job_id).result()` has the regions then.
+            Refused, JobFailed, NoAnswer: as of job and Job.result.
         """
-        for _ in self.watch():
-            pass
-        if not isinstance(self._end, Result):
-            raise _ended(self._end)
-        return BlendResult(self._end.pictures, recipes_of(self._end), self._end.warnings)
+        from plugin_client import origins
 
-    def status(self) -> JobInfo:
-        """How far it is."""
-        return self._client._ask(Status(self.id), JobInfo)
+        job = self.job(job_id)
+        result = job.result()
+        if not is_region(result):
+            return result.images
+        canvas = origins.find(job.id)
+        if canvas is None:
+            raise UsageError(N_("it is not known here what job {job} was cut out of"), "unknown-origin", job=job.id)
+        return [canvas.with_drawn(image) for image in result.images]
 
-    def cancel(self) -> JobInfo:
-        """Ask for its end, which comes within a step; result() then raises JobCancelled."""
-        return self._client._ask(Cancel(self.id), JobInfo)
+    def _drawn(self, canvas: Canvas, items: Iterable[Item | Weighted], settings: dict[str, Any]) -> Image.Image:
+        from plugin_client import origins
 
-    def release(self) -> None:
-        """Let the daemon forget the job, which must be over, and its pictures."""
-        self._client._ask(Release(self.id), Released)
-        self._client._jobs.pop(self.request_id, None)
+        job = self.submit_drawing(canvas, make_redraw(canvas, items, **settings))
+        image = canvas.with_drawn(_first_image(job))
+        origins.forget(job.id)
+        return image
 
-    def discard(self) -> None:
-        """Be done with the job: it is cancelled unless it is over, and forgotten if it is over then.
 
-        What a running step leaves behind, or a daemon that cannot be reached, passes with the daemon's own limits.
-        """
-        with suppress(KandinskyError):
-            if self._end is None:
-                self.cancel()
-            self.release()
+def is_region(result: BlendResult) -> bool:
+    """Whether the pictures of a job are but a part of the picture into which was drawn."""
+    return any(recipe.get("kind") == Repaint.kind for recipe in result.recipes)
 
-    def _take(self, message: DaemonMessage) -> None:
-        self._heard, self._unanswered = time.monotonic(), None
-        if isinstance(message, Progress):
-            self._progress.append(message)
-        elif isinstance(message, Result | Failed | Refusal):
-            self._end = message
 
-    def _check_alive(self) -> None:
-        """Watch anew after a silence: that finds out a daemon that died, or was started again and forgot the job.
-
-        The request keeps its id, so the daemon does not tell everything twice. Silence counts from the first question:
-        whoever polls may have been busy with other things for long.
-        """
-        now, timeout = time.monotonic(), self._client.timeout
-        if self._unanswered is not None and now - self._unanswered > timeout * 2 / 3:
-            raise NoAnswer(
-                f"the daemon has not been heard for {timeout:g} s; job {self.id} may go on if it still lives"
-            )
-        if now - max(self._heard, self._asked) > timeout / 3:
-            self._asked = now
-            self._unanswered = self._unanswered or now
-            self._client._send(Watch(self.id), self.request_id)
+def _first_image(job: Job) -> Image.Image:
+    try:
+        return job.result().images[0]
+    finally:
+        job.discard()
 
 
 def make_blend(
-    items: Iterable[Item | Weighted], size: tuple[int, int] | None = None, seed: int | None = None, **settings: Any
+    items: Iterable[Item | Weighted],
+    size: tuple[int, int] | str | None = None,
+    seed: int | None = None,
+    **settings: Any,
 ) -> Blend:
-    """A checked blend from items as Client.submit takes them.
+    """Return a checked blend; arguments as of Client.submit.
 
     Raises:
-        UsageError: an item or setting cannot be; the text names it.
+        UsageError: an item or setting is wrong; the text names it.
     """
-    if size is not None:
-        settings["width"], settings["height"] = size
-    if unknown := settings.keys() - SETTINGS:
-        raise UsageError(f"{min(unknown)!r} is no setting of a blend: choose from size, {', '.join(sorted(SETTINGS))}")
-    drawn = random.SystemRandom().randrange(DRAWN_SEEDS) if seed is None else seed
-    blend = Blend(tuple(_item(item) for item in items), seed=drawn, **settings)
+    blend = Blend(_items(items), **_settings(size, seed, settings))
     _check(blend)
     return blend
 
 
+def make_redraw(
+    canvas: Canvas,
+    items: Iterable[Item | Weighted] = (),
+    size: tuple[int, int] | str | None = None,
+    seed: int | None = None,
+    **settings: Any,
+) -> Redraw:
+    """Return a checked request to draw into a canvas: a Repaint where it has a mask, else a Refine.
+
+    Arguments as of Client.repaint and Client.refine.
+
+    Raises:
+        UsageError: an item or setting is wrong; the text names it.
+    """
+    mask = None if canvas.mask is None else canvas.sent_mask
+    return redraw_of(canvas.source, mask, items, size, seed, **settings)
+
+
+def redraw_of(
+    source: Picture,
+    mask: Picture | None,
+    items: Iterable[Item | Weighted] = (),
+    size: tuple[int, int] | str | None = None,
+    seed: int | None = None,
+    **settings: Any,
+) -> Redraw:
+    """Return what make_redraw does, from the pictures that are sent: a Repaint of a mask of 1 channel, or a Refine.
+
+    Raises:
+        UsageError: a picture, item or setting is wrong; the text names it.
+    """
+    own = redraw_settings(Refine if mask is None else Repaint)
+    told = {one.name: plain(settings.pop(one.name), one.type) for one in own if one.name in settings}
+    known = _settings(size, seed, settings)
+    request: Redraw = (
+        Refine(_items(items), source, **told, **known)
+        if mask is None
+        else Repaint(_items(items), source, mask, **told, **known)
+    )
+    _check(request)
+    return request
+
+
+def _seconds(timeout: float) -> float:
+    try:
+        return _SECONDS.check(plain(timeout, float), ("timeout",))
+    except BadValue as exc:
+        raise BadArgument.of(exc) from exc
+
+
+def _items(items: Iterable[Item | Weighted]) -> tuple[Item, ...]:
+    return tuple(plain_item(_item(item)) for item in _listed(items))
+
+
+def _settings(size: tuple[int, int] | str | None, seed: int | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as the wire has them; a seed is drawn where none was given."""
+    if size is not None:
+        settings["width"], settings["height"] = sides(size)
+    if unknown := settings.keys() - SETTINGS:
+        raise UsageError(
+            N_("{value!r} is no setting of a blend: choose from size, {choices}"),
+            "unknown-setting",
+            value=min(unknown),
+            choices=", ".join(sorted(SETTINGS)),
+        )
+    drawn = random.SystemRandom().randrange(DRAWN_SEEDS) if seed is None else seed
+    return plain_settings({"seed": drawn, **settings})
+
+
+def _check(request: AnyRequest) -> None:
+    try:
+        codec.check_request(request)
+    except BadValue as exc:
+        raise BadArgument.of(exc) from exc
+
+
 def with_model_here(blend: Blend, client: Client) -> Blend:
-    """The blend of a recipe with its model's name here: the same weights, else the same name, else a folder of that
-    name, else the default. The daemon checks the hash of whichever it is."""
+    """Return the blend of a recipe with the name that its model has at this daemon. Errors as of Client.models."""
+    return replace(blend, model=model_here(blend, client.models())) if blend.model_hash else blend
+
+
+def model_here(blend: AnyRequest, offered: Sequence[ModelInfo]) -> str:
+    """Return the name of a recipe's model among those that a daemon offers.
+
+    The model is the one with the same weights, else of the same name, else a folder of that name, else "", the default.
+    The daemon checks the weights' hash of whichever it is.
+    """
     if not blend.model_hash:
-        return blend
-    offered = client.models()
+        return blend.model
     candidates = [
         *(model.name for model in offered if model.hash == blend.model_hash),
         *(model.name for model in offered if model.name == blend.model),
         *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
     ]
-    return replace(blend, model=next(iter(candidates), ""))
+    return next(iter(candidates), "")
 
 
 def _connect(endpoint: str | None) -> Transport:
-    from plugin_client.zmq_transport import ZmqTransport  # an editor without pyzmq brings a transport of its own
+    from plugin_client.transports.zmq import ZmqTransport  # an editor without pyzmq brings a transport of its own
 
     return ZmqTransport(read_connection(parse_endpoint(endpoint)))
 
 
-def is_picture_name(text: str) -> bool:
-    """Whether text given as an item means a picture file."""
-    return text.lower().endswith(PICTURE_SUFFIXES)
+def _listed(items: Iterable[Item | Weighted]) -> list[Item | Weighted]:
+    try:
+        return list(items)
+    except TypeError as exc:
+        raise UsageError(
+            N_("items are {value}: give a list of pairs of a prompt, picture or picture file and its weight"),
+            "no-items",
+            value=show(items),
+        ) from exc
 
 
 def _item(item: Item | Weighted) -> Item:
     if isinstance(item, TextItem | PictureItem | EmbedsItem):
         return item
     if not isinstance(item, tuple) or len(item) != 2:
-        raise UsageError(f"{show(item)} is no item: give pairs of a prompt, picture or picture file and its weight")
+        raise UsageError(
+            N_("{value} is no item: give pairs of a prompt, picture or picture file and its weight"),
+            "no-item",
+            value=show(item),
+        )
     source, weight = item
-    if isinstance(source, str) and not is_picture_name(source):
+    if isinstance(source, str) and not names_a_picture(source):
         return TextItem(source, weight)
     from plugin_client import pictures  # Pillow is needed from here on, and not before
 
-    return pictures.picture_item(source, weight)
-
-
-def _check(blend: Blend) -> None:
     try:
-        codec.check_blend(blend)
-    except ProtocolError as exc:
-        raise UsageError(str(exc)) from exc
+        return pictures.picture_item(source, weight)
+    except UsageError as exc:
+        if not isinstance(source, str):
+            raise
+        raise UsageError(
+            N_("{reason} ({value} was taken for the name of a picture file; for a prompt give TextItem(text, weight))"),
+            "no-picture",
+            reason=exc,
+            value=repr(source),
+        ) from exc
 
 
 def _canonical(job_id: str) -> str:
     try:
         return str(uuid.UUID(job_id))
-    except ValueError as exc:
-        raise UsageError(f"{job_id!r} is no job id: `kandinsky-blend status` lists the jobs") from exc
-
-
-def _refused(refusal: Refusal) -> KandinskyError:
-    return VersionError(refusal.message) if refusal.code == "bad-version" else Refused(refusal.code, refusal.message)
-
-
-def _ended(end: Failed | Refusal | None) -> KandinskyError:
-    """Why a job that is over has no result."""
-    assert end is not None
-    if isinstance(end, Refusal):
-        return _refused(end)
-    return (JobCancelled if end.code == "cancelled" else JobFailed)(end.code, end.message)
+    except (ValueError, TypeError, AttributeError) as exc:  # the latter two of what is no text
+        raise UsageError(
+            N_("{job!r} is no job id: `kandinsky-blend status` lists the jobs"), "no-job-id", job=job_id
+        ) from exc

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from string import ascii_letters, digits, punctuation
@@ -111,8 +111,11 @@ def _tiny(
     )
 
 
+_TINY_A = _tiny(width=32, heads=4, levels=(32, 64), movq_levels=(32, 32, 32, 64), layers=1, groups=8, head_dim=8)
+
 SIZES = {
-    "tiny_a": _tiny(width=32, heads=4, levels=(32, 64), movq_levels=(32, 32, 32, 64), layers=1, groups=8, head_dim=8),
+    "tiny_a": _TINY_A,
+    "tiny_inpaint": replace(_TINY_A, unet=_TINY_A.unet | {"in_channels": 9}),
     "tiny_b": _tiny(width=48, heads=6, levels=(32, 48, 64), movq_levels=(32, 32, 64), layers=2, groups=16, head_dim=16),
     "full": Size(
         text=configs.CLIP_TEXT["published"],

@@ -10,17 +10,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import quantiles
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from plugin_client.client import Client, Job, make_blend
+from plugin_client import canvas
+from plugin_client.client import Client, make_blend, make_redraw
+from plugin_client.job import Job
+from plugin_client.pictures import to_image
 from plugin_client.sweep import Sweep, frames_of
-from plugin_client.wire import endpoint
+from plugin_client.wire import paths
 from plugin_client.wire.errors import JobCancelled, JobFailed
-from plugin_client.wire.messages import Blend
+from plugin_client.wire.messages import Blend, JobInfo
+from tests.client.shell import run
+from tests.refusals import refused
 
 PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / "install" / "pictures"
@@ -38,7 +42,7 @@ class Shell:
     def __init__(self, home: Path, model: Path) -> None:
         self.home = home
         self.model = model
-        self.environment = os.environ | {endpoint.HOME_VARIABLE: str(home)}
+        self.environment = os.environ | {paths.HOME_VARIABLE: str(home)}
 
     def run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("kandinsky-blend")), *words]
@@ -63,11 +67,17 @@ def shell(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> It
 @pytest.fixture
 def client(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A client of the daemon that the command line starts."""
-    monkeypatch.setenv(endpoint.HOME_VARIABLE, str(shell.home))
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(shell.home))
     if shell.run("status").returncode:
         shell.succeed("start", "--model", str(shell.model))
     with Client() as client:
         yield client
+
+
+def status_of(client: Client, job: Job) -> JobInfo:
+    """What the daemon's list says of a job."""
+    (status,) = [info for info in client.jobs() if info.job == job.id]
+    return status
 
 
 def test_two_pictures_and_a_prompt_become_a_picture_and_its_recipe_makes_it_again(shell: Shell, tmp_path: Path) -> None:
@@ -111,11 +121,92 @@ def test_python_gets_a_picture_in_three_lines(client: Client, shell: Shell) -> N
     assert image.tobytes() == again.tobytes()
 
 
+def saved(source: Image.Image, path: Path) -> Image.Image:
+    """The picture as a program reads it that knows no more than Pillow: 8 bits, RGB or RGBA."""
+    source.save(path)
+    if source.mode == "I;16":
+        return Image.fromarray((np.asarray(source) // 257).astype(np.uint8)).convert("RGB")
+    with Image.open(path) as image:
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def sources() -> dict[str, Image.Image]:
+    """Pictures of 60 x 40 px by the names of their files."""
+    with Image.open(PICTURES / "cat.png") as cat:
+        colours = cat.convert("RGB").resize((60, 40))
+    veiled = colours.copy()
+    veiled.putalpha(colours.convert("L"))
+    gray = colours.convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    palette = colours.quantize(16)
+    files = {"rgb.png": colours, "alpha.png": veiled, "gray.png": gray, "deep.png": deep, "palette.png": palette}
+    return files | {"print.tif": colours.convert("CMYK")}
+
+
+def test_whatever_the_picture_only_what_is_masked_changes_in_the_written_file(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """8-bit pictures stay as their files have them; 16 bits are brought to 8, and CMYK to sRGB, before all else."""
+    monkeypatch.chdir(tmp_path)
+    mask = Image.new("L", (60, 40))
+    mask.paste(255, (20, 10, 40, 30))
+    mask.save("mask.png")
+    kept = np.asarray(mask) == 0
+    for name, source in sources().items():
+        before = np.asarray(saved(source, tmp_path / name))
+        command = f"repaint {name} --mask mask.png --size 96x64 --steps 2 --prior-steps 2 --seed 7 -o new-{name}.png"
+        assert run(command, "--prompt", "a cat", "1") == 0
+        with Image.open(f"new-{name}.png") as image:
+            after = np.asarray(image)
+        assert after.shape == before.shape, name
+        assert (after[~kept] != before[~kept]).any(), name
+        if name != "print.tif":
+            assert np.array_equal(after[kept], before[kept]), name
+
+
+def test_what_was_drawn_into_a_picture_is_made_again_from_its_file_byte_for_byte(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sources()["alpha.png"].save("photo.png")
+    mask = Image.new("L", (60, 40))
+    mask.paste(130, (20, 10, 40, 30))
+    mask.save("mask.png")
+    quick = ["--size", "96x64", "--steps", "2", "--prior-steps", "2", "--seed", "7"]
+    commands = ("repaint photo.png --mask mask.png --prompt cat 1", "remove photo.png --mask mask.png")
+    for command in (*commands, "extend photo.png --left 9", "refine photo.png --strength 0.6"):
+        assert run(command, *quick, "-o", "out.png", "--force") == 0
+        assert run("again out.png -o same.png --force") == 0
+        assert Path("same.png").read_bytes() == Path("out.png").read_bytes(), command
+    assert run("refine photo.png --strength 0 -o back.png", *quick) == 0
+    with Image.open("photo.png") as photo, Image.open("back.png") as back:
+        assert (back.mode, back.tobytes()) == (photo.mode, photo.tobytes())
+
+    Image.new("RGB", (4, 4)).save("tiny.png")
+    capsys.readouterr()
+    assert run("refine tiny.png -o no.png", *quick, "--quiet") == 1
+    assert "the picture is 4 x 4 px: to be redrawn it must be at least 8 px on each side" in capsys.readouterr().err
+    assert not Path("no.png").exists()
+
+
+def test_a_picture_is_extended_in_python_with_previews_of_the_whole(client: Client) -> None:
+    sheet = canvas.grown(PICTURES / "cat.png", right=64)
+    job = client.submit_drawing(sheet, make_redraw(sheet, **SMALL | {"strength": 0.5, "preview_every": 1, "steps": 4}))
+    told = list(job.watch())
+    assert {progress.steps for progress in told if progress.stage == "denoising"} <= {told[-1].steps}
+    previews = [to_image(progress.preview) for progress in told if progress.preview]
+    assert previews
+    assert all((image.width > image.height) == (sheet.source.width > sheet.source.height) for image in previews)
+    (image,) = client.fetch(job.id)
+    job.release()
+    assert image.size == sheet.image.size
+
+
 def test_a_second_blend_of_other_weights_only_denoises(client: Client) -> None:
     def planned_steps(weight: float) -> int:
         job = client.submit([("a cat by the sea", weight), (PICTURES / "cat.png", 0.5)], **SMALL)
         job.result()
-        steps = job.status().steps
+        steps = status_of(client, job).steps
         job.release()
         return steps
 
@@ -128,17 +219,16 @@ def test_the_daemon_answers_while_the_model_computes(client: Client) -> None:
     client.blend([("a cat", 1.0)], **SMALL)  # so that the models are loaded
     with Client() as other:
         job = client.submit([("a cat", 1.0)], **SMALL | {"size": (256, 256), "steps": 200})
-        while job.status().stage != "denoising":
+        while status_of(client, job).stage != "denoising":
             time.sleep(0.02)
         waited = []
         for _ in range(100):
             asked = time.perf_counter()
             other.ping()
             waited.append(time.perf_counter() - asked)
-        assert job.status().state == "running"
+        assert status_of(client, job).state == "running"
         job.cancel()
-        # the 90th percentile: on two cores that compute, the system may keep one ping waiting
-        assert quantiles(waited, n=10)[-1] < 0.05
+        assert max(waited) < 0.5
 
 
 def test_cancel_is_acknowledged_at_once_and_takes_effect_within_a_step(client: Client) -> None:
@@ -148,21 +238,28 @@ def test_cancel_is_acknowledged_at_once_and_takes_effect_within_a_step(client: C
             break
     asked = time.perf_counter()
     assert job.cancel().state in ("cancelling", "cancelled")
-    assert time.perf_counter() - asked < 0.2
+    assert time.perf_counter() - asked < 0.5
     with pytest.raises(JobCancelled):
         job.result()
-    assert job.status().step <= progress.step + 3
+    assert status_of(client, job).step <= progress.step + 3
 
 
-def test_a_killed_worker_fails_its_job_with_the_reason_and_the_next_one_works(client: Client, shell: Shell) -> None:
+def test_a_job_is_tried_again_after_a_killed_worker_and_fails_with_the_reason_after_two(
+    client: Client, shell: Shell
+) -> None:
     daemon = client.ping().pid
     job = client.submit([("a cat", 1.0)], **SMALL | {"steps": 1000})
-    next(job.watch())
-    worker = int(Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split()[0])
-    os.kill(worker, signal.SIGKILL)
-    with pytest.raises(JobFailed, match="killed") as failure:
+    killed: set[int] = set()
+    while len(killed) < 2:
+        children = map(int, Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split())
+        states = {info.job: info.state for info in client.jobs()}
+        if states[job.id] == "running" and (worker := next((pid for pid in children if pid not in killed), None)):
+            os.kill(worker, signal.SIGKILL)
+            killed.add(worker)
+        time.sleep(0.02)
+    with refused(JobFailed, "worker-died") as failure:
         job.result()
-    assert failure.value.code == "worker-died"
+    assert "killed" in failure.value.sentence
     assert client.blend([("a cat", 1.0)], **SMALL).size == (64, 64)
 
 
@@ -198,7 +295,7 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, tiny_checkpoint: Pat
     assert "no daemon" in left.stderr  # that offers only what is not there
 
 
-def test_from_the_second_frame_of_a_sweep_on_only_the_painting_is_left_to_do(client: Client) -> None:
+def test_from_the_second_frame_of_a_sweep_on_only_denoising_is_left_to_do(client: Client) -> None:
     words = f"a sweep at {time.monotonic()}"  # which the daemon has not seen yet
     blend = make_blend([(words, 0.9), (PICTURES / "night.jpg", 0.1)], **SMALL)
     jobs: list[Job] = []
@@ -209,9 +306,9 @@ def test_from_the_second_frame_of_a_sweep_on_only_the_painting_is_left_to_do(cli
 
     sweep = Sweep(submit, frames_of(blend, (0.1, 0.9), 3))
     made = sweep.result()
-    steps = [job.status().steps for job in jobs]
+    steps = [status_of(client, job).steps for job in jobs]
     sweep.release()
-    painting = SMALL["steps"] + 1  # and its decoding
-    assert steps[1] == steps[2] == painting
-    assert steps[0] >= painting + SMALL["prior_steps"]  # the prompt was imagined too
+    denoising = SMALL["steps"] + 1  # and decoding
+    assert steps[1] == steps[2] == denoising
+    assert steps[0] >= denoising + SMALL["prior_steps"]  # the prior ran too
     assert len({picture.pixels for picture in made.pictures}) == 3

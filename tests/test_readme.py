@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from daemon.__main__ import _parser as daemon_parser
+from daemon.__main__ import build_parser as daemon_parser
 from install.commands import COMMANDS
 from plugin_client import launch
-from plugin_client.arguments import parse
+from plugin_client.cli.arguments import parse
 from tests.random_checkpoint import write_checkpoint
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -70,6 +71,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     for picture in ("cat.png", "night.jpg"):
         shutil.copy(PROJECT / "install" / "pictures" / picture, folder)
+    with Image.open(folder / "cat.png") as cat:
+        mask = Image.new("L", cat.size)
+    mask.paste(255, (8, 8, 24, 24))
+    mask.save(folder / "mask.png")
     write_checkpoint(folder / "model", "tiny_a")
     return folder
 

@@ -39,6 +39,9 @@ class RandomWeights(Weights):
         values = random_tensor(f"{self.prefix}{name}", shape, self.seed)
         return Parameter(Tensor.from_numpy(values).astype(self.dtype))
 
+    def take_to_multiply(self, name: str, shape: tuple[int, ...]) -> Parameter:
+        return self.take(name, shape)
+
 
 @dataclass
 class RecordedShapes(Weights):
@@ -51,3 +54,6 @@ class RecordedShapes(Weights):
     def take(self, name: str, shape: tuple[int, ...]) -> Parameter:
         self.shapes[f"{self.prefix}{name}"] = shape
         return Parameter(Tensor.from_numpy(np.zeros(1, np.float32)))
+
+    def take_to_multiply(self, name: str, shape: tuple[int, ...]) -> Parameter:
+        return self.take(name, shape)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn
-from mindspore import ops as ms_ops
 
 from kandinsky_backend import ops
 from kandinsky_backend.models.config import check_supported, epsilon, size, token_id
@@ -36,7 +35,7 @@ _LEGACY_EOS_TOKEN_ID = 2
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """What the text and the image encoder have in common."""
+    """The sizes that the text and the image encoder have in common."""
 
     hidden_size: int
     intermediate_size: int
@@ -127,7 +126,7 @@ class CLIPTextModelWithProjection(nn.Cell):
         self.config = config
         self.text_model = TextTransformer(config, weights.child("text_model"))
         self.text_projection = Linear(
-            weights.child("text_projection"), config.hidden_size, config.projection_dim, bias=False
+            config.hidden_size, config.projection_dim, weights.child("text_projection"), bias=False
         )
 
     def construct(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,9 +146,13 @@ class CLIPTextModelWithProjection(nn.Cell):
         ids = input_ids.asnumpy()
         check_token_ids(ids, self.config.vocab_size)
         ends = first_end_of_text(ids, self.config.eos_token_id)
+        return self.encode(input_ids, Tensor.from_numpy((ends + tokens * np.arange(batch)).astype(np.int32)))
+
+    @ops.planned
+    def encode(self, input_ids: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """`construct` with the rows (B,) of all tokens (B * T) whose states are projected."""
         last_hidden_state = self.text_model(input_ids)
-        rows = Tensor.from_numpy((ends + tokens * np.arange(batch)).astype(np.int32))
-        pooled = last_hidden_state.reshape(batch * tokens, -1)[rows]
+        pooled = ops.take_rows(last_hidden_state.reshape(-1, last_hidden_state.shape[-1]), rows)
         return self.text_projection(pooled), last_hidden_state
 
 
@@ -174,7 +177,7 @@ class TextTransformer(nn.Cell):
         super().__init__()
         self.embeddings = TextEmbeddings(config, weights.child("embeddings"))
         self.encoder = Encoder(config, weights.child("encoder"))
-        self.final_layer_norm = LayerNorm(weights.child("final_layer_norm"), config.hidden_size, config.layer_norm_eps)
+        self.final_layer_norm = LayerNorm(config.hidden_size, weights.child("final_layer_norm"), config.layer_norm_eps)
 
     def construct(self, input_ids: Tensor) -> Tensor:
         x = self.embeddings(input_ids)
@@ -187,8 +190,8 @@ class TextEmbeddings(nn.Cell):
     def __init__(self, config: CLIPTextConfig, weights: Weights) -> None:
         super().__init__()
         self.positions = config.max_position_embeddings
-        self.token_embedding = Embedding(weights.child("token_embedding"), config.vocab_size, config.hidden_size)
-        self.position_embedding = Embedding(weights.child("position_embedding"), self.positions, config.hidden_size)
+        self.token_embedding = Embedding(config.vocab_size, config.hidden_size, weights.child("token_embedding"))
+        self.position_embedding = Embedding(self.positions, config.hidden_size, weights.child("position_embedding"))
 
     def construct(self, input_ids: Tensor) -> Tensor:
         tokens = input_ids.shape[1]
@@ -205,9 +208,10 @@ class CLIPVisionModelWithProjection(nn.Cell):
         self.config = config
         self.vision_model = VisionTransformer(config, weights.child("vision_model"))
         self.visual_projection = Linear(
-            weights.child("visual_projection"), config.hidden_size, config.projection_dim, bias=False
+            config.hidden_size, config.projection_dim, weights.child("visual_projection"), bias=False
         )
 
+    @ops.planned
     def construct(self, pixel_values: Tensor) -> Tensor:
         """Encode pictures.
 
@@ -230,9 +234,9 @@ class VisionTransformer(nn.Cell):
         super().__init__()
         width, eps = config.hidden_size, config.layer_norm_eps
         self.embeddings = VisionEmbeddings(config, weights.child("embeddings"))
-        self.pre_layrnorm = LayerNorm(weights.child("pre_layrnorm"), width, eps)  # the checkpoints spell it so
+        self.pre_layrnorm = LayerNorm(width, weights.child("pre_layrnorm"), eps)  # the checkpoints spell it so
         self.encoder = Encoder(config, weights.child("encoder"))
-        self.post_layernorm = LayerNorm(weights.child("post_layernorm"), width, eps)
+        self.post_layernorm = LayerNorm(width, weights.child("post_layernorm"), eps)
 
     def construct(self, pixel_values: Tensor) -> Tensor:
         x = self.encoder(self.pre_layrnorm(self.embeddings(pixel_values)))
@@ -247,7 +251,7 @@ class VisionEmbeddings(nn.Cell):
         self.image_size = config.image_size
         self.class_embedding = weights.take("class_embedding", (config.hidden_size,))
         self.patch_embedding = PatchEmbedding(config, weights.child("patch_embedding"))
-        self.position_embedding = Embedding(weights.child("position_embedding"), config.grid**2 + 1, config.hidden_size)
+        self.position_embedding = Embedding(config.grid**2 + 1, config.hidden_size, weights.child("position_embedding"))
 
     def construct(self, pixel_values: Tensor) -> Tensor:
         if pixel_values.shape[1:] != (3, self.image_size, self.image_size):
@@ -257,7 +261,7 @@ class VisionEmbeddings(nn.Cell):
             )
         patches = self.patch_embedding(pixel_values)
         batch, _, width = patches.shape
-        class_tokens = ms_ops.broadcast_to(self.class_embedding, (batch, 1, width))
+        class_tokens = ops.broadcast_to(self.class_embedding, (batch, 1, width))
         return ops.concat([class_tokens, patches], axis=1) + self.position_embedding.weight
 
 
@@ -303,9 +307,9 @@ class EncoderLayer(nn.Cell):
         super().__init__()
         width, eps = config.hidden_size, config.layer_norm_eps
         self.self_attn = Attention(config, weights.child("self_attn"))
-        self.layer_norm1 = LayerNorm(weights.child("layer_norm1"), width, eps)
+        self.layer_norm1 = LayerNorm(width, weights.child("layer_norm1"), eps)
         self.mlp = MLP(config, weights.child("mlp"))
-        self.layer_norm2 = LayerNorm(weights.child("layer_norm2"), width, eps)
+        self.layer_norm2 = LayerNorm(width, weights.child("layer_norm2"), eps)
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
         x = x + self.self_attn(self.layer_norm1(x), mask)
@@ -317,10 +321,10 @@ class Attention(nn.Cell):
         super().__init__()
         width = config.hidden_size
         self.heads = config.num_attention_heads
-        self.q_proj = Linear(weights.child("q_proj"), width, width)
-        self.k_proj = Linear(weights.child("k_proj"), width, width)
-        self.v_proj = Linear(weights.child("v_proj"), width, width)
-        self.out_proj = Linear(weights.child("out_proj"), width, width)
+        self.q_proj = Linear(width, width, weights.child("q_proj"))
+        self.k_proj = Linear(width, width, weights.child("k_proj"))
+        self.v_proj = Linear(width, width, weights.child("v_proj"))
+        self.out_proj = Linear(width, width, weights.child("out_proj"))
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
         return self.out_proj(multi_head_attention(self.q_proj(x), self.k_proj(x), self.v_proj(x), self.heads, mask))
@@ -329,8 +333,8 @@ class Attention(nn.Cell):
 class MLP(nn.Cell):
     def __init__(self, config: EncoderConfig, weights: Weights) -> None:
         super().__init__()
-        self.fc1 = Linear(weights.child("fc1"), config.hidden_size, config.intermediate_size)
-        self.fc2 = Linear(weights.child("fc2"), config.intermediate_size, config.hidden_size)
+        self.fc1 = Linear(config.hidden_size, config.intermediate_size, weights.child("fc1"))
+        self.fc2 = Linear(config.intermediate_size, config.hidden_size, weights.child("fc2"))
 
     def construct(self, x: Tensor) -> Tensor:
         return self.fc2(ops.quick_gelu(self.fc1(x)))

@@ -73,7 +73,7 @@ def sizes(config: Mapping[str, Any], key: str) -> tuple[int, ...]:
 
 
 def attention_levels(config: Mapping[str, Any], key: str, attends: Mapping[str, bool], levels: int) -> tuple[bool, ...]:
-    """Which levels of a down or up path have attention, from the names of their blocks at `key`.
+    """True for each level of a down or up path with attention, by the names of their blocks at `key`.
 
     `attends` says it for every block that the model implements.
 

@@ -1,4 +1,4 @@
-"""Layers that every model is made of. Each is built from its weights; parameter names are the checkpoint's."""
+"""Layers that the models share, built of their sizes and their weights; parameters are named as in the checkpoint."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from kandinsky_backend.weights import Weights
 class Linear(nn.Cell):
     """(..., in_features) -> (..., out_features)."""
 
-    def __init__(self, weights: Weights, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(self, in_features: int, out_features: int, weights: Weights, bias: bool = True) -> None:
         super().__init__()
-        self.weight = weights.take("weight", (out_features, in_features))
+        self.weight = weights.take_to_multiply("weight", (out_features, in_features))
         self.bias = weights.take("bias", (out_features,)) if bias else None
 
     def construct(self, x: Tensor) -> Tensor:
@@ -31,15 +31,15 @@ class Conv2d(nn.Cell):
 
     def __init__(
         self,
-        weights: Weights,
         in_channels: int,
         out_channels: int,
         kernel_size: int,
+        weights: Weights,
         stride: int = 1,
         padding: int | None = None,
     ) -> None:
         super().__init__()
-        self.weight = weights.take("weight", (out_channels, in_channels, kernel_size, kernel_size))
+        self.weight = weights.take_to_multiply("weight", (out_channels, in_channels, kernel_size, kernel_size))
         self.bias = weights.take("bias", (out_channels,))
         self.stride = stride
         self.padding = kernel_size // 2 if padding is None else padding
@@ -51,7 +51,7 @@ class Conv2d(nn.Cell):
 class LayerNorm(nn.Cell):
     """Normalises the last axis, of `width`."""
 
-    def __init__(self, weights: Weights, width: int, eps: float = 1e-5) -> None:
+    def __init__(self, width: int, weights: Weights, eps: float = 1e-5) -> None:
         super().__init__()
         self.weight = weights.take("weight", (width,))
         self.bias = weights.take("bias", (width,))
@@ -64,7 +64,7 @@ class LayerNorm(nn.Cell):
 class GroupNorm(nn.Cell):
     """Normalises (B, channels, H, W) over `groups` groups of channels."""
 
-    def __init__(self, weights: Weights, groups: int, channels: int, eps: float) -> None:
+    def __init__(self, groups: int, channels: int, eps: float, weights: Weights) -> None:
         super().__init__()
         if channels % groups:
             raise ValueError(f"{channels} channels cannot be split into {groups} groups of a group norm")
@@ -80,12 +80,12 @@ class GroupNorm(nn.Cell):
 class Embedding(nn.Cell):
     """Integer ids (...) -> rows (..., width)."""
 
-    def __init__(self, weights: Weights, count: int, width: int) -> None:
+    def __init__(self, count: int, width: int, weights: Weights) -> None:
         super().__init__()
         self.weight = weights.take("weight", (count, width))
 
     def construct(self, ids: Tensor) -> Tensor:
-        return self.weight[ids]
+        return ops.take_rows(self.weight, ids)
 
 
 def check_token_ids(input_ids: npt.NDArray[np.integer[Any]], vocabulary: int) -> None:
@@ -163,10 +163,10 @@ def timestep_sinusoid(timestep: int, batch: int, width: int) -> Tensor:
 class TimestepEmbedding(nn.Cell):
     """Timestep sinusoids (B, in_width) -> (B, width): linear, SiLU, linear."""
 
-    def __init__(self, weights: Weights, in_width: int, width: int) -> None:
+    def __init__(self, in_width: int, width: int, weights: Weights) -> None:
         super().__init__()
-        self.linear_1 = Linear(weights.child("linear_1"), in_width, width)
-        self.linear_2 = Linear(weights.child("linear_2"), width, width)
+        self.linear_1 = Linear(in_width, width, weights.child("linear_1"))
+        self.linear_2 = Linear(width, width, weights.child("linear_2"))
 
     def construct(self, sinusoid: Tensor) -> Tensor:
         return self.linear_2(ops.silu(self.linear_1(sinusoid)))

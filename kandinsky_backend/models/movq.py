@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import mindspore as ms
 from mindspore import Tensor, nn
 
 from kandinsky_backend import ops
 from kandinsky_backend.models.config import attention_levels, check_supported, size, sizes
 from kandinsky_backend.models.layers import Conv2d, Embedding, GroupNorm, Linear, multi_head_attention
+from kandinsky_backend.ops.plans.runtime import WORKSPACE, executor
 from kandinsky_backend.weights import Weights
 
 # Not keys of config.json: every VQModel has these.
@@ -89,17 +91,17 @@ class MoVQConfig:
 class Norm(Protocol):
     """Makes a norm: the encoder's is called with a map, the decoder's with a map and the latents at its size."""
 
-    def __call__(self, weights: Weights, *, channels: int) -> nn.Cell: ...
+    def __call__(self, *, channels: int, weights: Weights) -> nn.Cell: ...
 
 
 class SpatialNorm(nn.Cell):
     """Group norm of x (B, channels, H, W), scaled and shifted by projections of `guide` (B, latent_channels, H, W)."""
 
-    def __init__(self, weights: Weights, channels: int, latent_channels: int) -> None:
+    def __init__(self, channels: int, latent_channels: int, weights: Weights) -> None:
         super().__init__()
-        self.norm_layer = GroupNorm(weights.child("norm_layer"), _SPATIAL_NORM_GROUPS, channels, _NORM_EPS)
-        self.conv_y = Conv2d(weights.child("conv_y"), latent_channels, channels, 1)
-        self.conv_b = Conv2d(weights.child("conv_b"), latent_channels, channels, 1)
+        self.norm_layer = GroupNorm(_SPATIAL_NORM_GROUPS, channels, _NORM_EPS, weights.child("norm_layer"))
+        self.conv_y = Conv2d(latent_channels, channels, 1, weights.child("conv_y"))
+        self.conv_b = Conv2d(latent_channels, channels, 1, weights.child("conv_b"))
 
     def construct(self, x: Tensor, guide: Tensor) -> Tensor:
         return self.norm_layer(x) * self.conv_y(guide) + self.conv_b(guide)
@@ -108,16 +110,16 @@ class SpatialNorm(nn.Cell):
 class ResnetBlock2D(nn.Cell):
     """Residual block on (B, in_channels, H, W); `guide` is what its norms take besides the map."""
 
-    def __init__(self, weights: Weights, norm: Norm, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, weights: Weights, norm: Norm) -> None:
         super().__init__()
-        self.norm1 = norm(weights.child("norm1"), channels=in_channels)
-        self.conv1 = Conv2d(weights.child("conv1"), in_channels, out_channels, 3)
-        self.norm2 = norm(weights.child("norm2"), channels=out_channels)
-        self.conv2 = Conv2d(weights.child("conv2"), out_channels, out_channels, 3)
+        self.norm1 = norm(channels=in_channels, weights=weights.child("norm1"))
+        self.conv1 = Conv2d(in_channels, out_channels, 3, weights.child("conv1"))
+        self.norm2 = norm(channels=out_channels, weights=weights.child("norm2"))
+        self.conv2 = Conv2d(out_channels, out_channels, 3, weights.child("conv2"))
         self.conv_shortcut = (
             None
             if in_channels == out_channels
-            else Conv2d(weights.child("conv_shortcut"), in_channels, out_channels, 1)
+            else Conv2d(in_channels, out_channels, 1, weights.child("conv_shortcut"))
         )
 
     def construct(self, x: Tensor, *guide: Tensor) -> Tensor:
@@ -129,15 +131,15 @@ class ResnetBlock2D(nn.Cell):
 class Attention(nn.Cell):
     """Self-attention of a map's pixels with one head as wide as the map; the subclasses bring the norm before it."""
 
-    def __init__(self, weights: Weights, channels: int) -> None:
+    def __init__(self, channels: int, weights: Weights) -> None:
         super().__init__()
-        self.to_q = Linear(weights.child("to_q"), channels, channels)
-        self.to_k = Linear(weights.child("to_k"), channels, channels)
-        self.to_v = Linear(weights.child("to_v"), channels, channels)
-        self.to_out = nn.CellList([Linear(weights.child("to_out.0"), channels, channels)])
+        self.to_q = Linear(channels, channels, weights.child("to_q"))
+        self.to_k = Linear(channels, channels, weights.child("to_k"))
+        self.to_v = Linear(channels, channels, weights.child("to_v"))
+        self.to_out = nn.CellList([Linear(channels, channels, weights.child("to_out.0"))])
 
     def mix(self, normed: Tensor) -> Tensor:
-        """What is added to the map whose norm is `normed` (B, channels, H, W)."""
+        """The attention's output for a map whose norm is `normed`, to be added to it: (B, channels, H, W)."""
         pixels = ops.map_to_tokens(normed)
         mixed = multi_head_attention(self.to_q(pixels), self.to_k(pixels), self.to_v(pixels), heads=1)
         return ops.tokens_to_map(self.to_out[0](mixed), normed.shape[2], normed.shape[3])
@@ -146,9 +148,9 @@ class Attention(nn.Cell):
 class EncoderAttention(Attention):
     """Attention after a group norm."""
 
-    def __init__(self, weights: Weights, norm: Norm, channels: int) -> None:
-        super().__init__(weights, channels)
-        self.group_norm = norm(weights.child("group_norm"), channels=channels)
+    def __init__(self, channels: int, weights: Weights, norm: Norm) -> None:
+        super().__init__(channels, weights)
+        self.group_norm = norm(channels=channels, weights=weights.child("group_norm"))
 
     def construct(self, x: Tensor) -> Tensor:
         return x + self.mix(self.group_norm(x))
@@ -157,9 +159,9 @@ class EncoderAttention(Attention):
 class DecoderAttention(Attention):
     """Attention after a spatial norm."""
 
-    def __init__(self, weights: Weights, norm: Norm, channels: int) -> None:
-        super().__init__(weights, channels)
-        self.spatial_norm = norm(weights.child("spatial_norm"), channels=channels)
+    def __init__(self, channels: int, weights: Weights, norm: Norm) -> None:
+        super().__init__(channels, weights)
+        self.spatial_norm = norm(channels=channels, weights=weights.child("spatial_norm"))
 
     def construct(self, x: Tensor, guide: Tensor) -> Tensor:
         return x + self.mix(self.spatial_norm(x, guide))
@@ -171,12 +173,12 @@ AttentionType = type[EncoderAttention] | type[DecoderAttention]
 class MidBlock(nn.Cell):
     """Residual block, attention, residual block, at the lowest resolution."""
 
-    def __init__(self, weights: Weights, norm: Norm, attention: AttentionType, channels: int) -> None:
+    def __init__(self, channels: int, weights: Weights, norm: Norm, attention: AttentionType) -> None:
         super().__init__()
         self.resnets = nn.CellList(
-            [ResnetBlock2D(weights.child(f"resnets.{i}"), norm, channels, channels) for i in range(2)]
+            [ResnetBlock2D(channels, channels, weights.child(f"resnets.{i}"), norm) for i in range(2)]
         )
-        self.attentions = nn.CellList([attention(weights.child("attentions.0"), norm, channels)])
+        self.attentions = nn.CellList([attention(channels, weights.child("attentions.0"), norm)])
 
     def construct(self, x: Tensor, *guide: Tensor) -> Tensor:
         x = self.attentions[0](self.resnets[0](x, *guide), *guide)
@@ -186,9 +188,9 @@ class MidBlock(nn.Cell):
 class Downsampler(nn.Cell):
     """Halves height and width, which are even, with a strided convolution."""
 
-    def __init__(self, weights: Weights, channels: int) -> None:
+    def __init__(self, channels: int, weights: Weights) -> None:
         super().__init__()
-        self.conv = Conv2d(weights.child("conv"), channels, channels, 3)
+        self.conv = Conv2d(channels, channels, 3, weights.child("conv"))
 
     def construct(self, x: Tensor) -> Tensor:
         return ops.downsample_conv2d(x, self.conv.weight, self.conv.bias)
@@ -197,9 +199,9 @@ class Downsampler(nn.Cell):
 class Upsampler(nn.Cell):
     """Doubles height and width by repeating pixels, and convolves."""
 
-    def __init__(self, weights: Weights, channels: int) -> None:
+    def __init__(self, channels: int, weights: Weights) -> None:
         super().__init__()
-        self.conv = Conv2d(weights.child("conv"), channels, channels, 3)
+        self.conv = Conv2d(channels, channels, 3, weights.child("conv"))
 
     def construct(self, x: Tensor) -> Tensor:
         return self.conv(ops.upsample_nearest(x))
@@ -210,22 +212,22 @@ class Level(nn.Cell):
 
     def __init__(
         self,
-        weights: Weights,
-        norm: Norm,
-        attention: AttentionType | None,
         in_channels: int,
         channels: int,
         layers: int,
+        weights: Weights,
+        norm: Norm,
+        attention: AttentionType | None,
     ) -> None:
         super().__init__()
         widths = [in_channels] + [channels] * (layers - 1)
         self.resnets = nn.CellList(
-            [ResnetBlock2D(weights.child(f"resnets.{i}"), norm, width, channels) for i, width in enumerate(widths)]
+            [ResnetBlock2D(width, channels, weights.child(f"resnets.{i}"), norm) for i, width in enumerate(widths)]
         )
         self.attentions = nn.CellList(
             []
             if attention is None
-            else [attention(weights.child(f"attentions.{i}"), norm, channels) for i in range(layers)]
+            else [attention(channels, weights.child(f"attentions.{i}"), norm) for i in range(layers)]
         )
 
     def run_layers(self, x: Tensor, *guide: Tensor) -> Tensor:
@@ -240,13 +242,13 @@ class Level(nn.Cell):
 class DownBlock(Level):
     """A level of the encoder: DownEncoderBlock2D without, AttnDownEncoderBlock2D with attention."""
 
-    def __init__(self, weights: Weights, config: MoVQConfig, norm: Norm, level: int) -> None:
+    def __init__(self, config: MoVQConfig, weights: Weights, norm: Norm, level: int) -> None:
         channels = config.block_out_channels[level]
         above = config.block_out_channels[max(level - 1, 0)]
         attention = EncoderAttention if config.down_attention[level] else None
-        super().__init__(weights, norm, attention, above, channels, config.layers_per_block)
+        super().__init__(above, channels, config.layers_per_block, weights, norm, attention)
         is_last = level == len(config.block_out_channels) - 1
-        self.downsamplers = nn.CellList([] if is_last else [Downsampler(weights.child("downsamplers.0"), channels)])
+        self.downsamplers = nn.CellList([] if is_last else [Downsampler(channels, weights.child("downsamplers.0"))])
 
     def construct(self, x: Tensor) -> Tensor:
         x = self.run_layers(x)
@@ -258,13 +260,13 @@ class DownBlock(Level):
 class UpBlock(Level):
     """A level of the decoder, counted from the lowest resolution: UpDecoderBlock2D, AttnUpDecoderBlock2D."""
 
-    def __init__(self, weights: Weights, config: MoVQConfig, norm: Norm, level: int) -> None:
+    def __init__(self, config: MoVQConfig, weights: Weights, norm: Norm, level: int) -> None:
         channels = config.block_out_channels[-1 - level]
         below = config.block_out_channels[min(-level, -1)]
         attention = DecoderAttention if config.up_attention[level] else None
-        super().__init__(weights, norm, attention, below, channels, config.layers_per_block + 1)
+        super().__init__(below, channels, config.layers_per_block + 1, weights, norm, attention)
         is_last = level == len(config.block_out_channels) - 1
-        self.upsamplers = nn.CellList([] if is_last else [Upsampler(weights.child("upsamplers.0"), channels)])
+        self.upsamplers = nn.CellList([] if is_last else [Upsampler(channels, weights.child("upsamplers.0"))])
 
     def construct(self, x: Tensor, latents: Tensor) -> Tensor:
         """x (B, channels below, H, W), latents (B, latent_channels, h, w), H and W whole multiples of h and w."""
@@ -282,17 +284,17 @@ def _at_size_of(x: Tensor, latents: Tensor) -> Tensor:
 class Encoder(nn.Cell):
     """Pixels (B, in_channels, H, W) -> (B, latent_channels, H / scale, W / scale)."""
 
-    def __init__(self, weights: Weights, config: MoVQConfig) -> None:
+    def __init__(self, config: MoVQConfig, weights: Weights) -> None:
         super().__init__()
         norm = partial(GroupNorm, groups=config.norm_num_groups, eps=_NORM_EPS)
         channels = config.block_out_channels
-        self.conv_in = Conv2d(weights.child("conv_in"), config.in_channels, channels[0], 3)
+        self.conv_in = Conv2d(config.in_channels, channels[0], 3, weights.child("conv_in"))
         self.down_blocks = nn.CellList(
-            [DownBlock(weights.child(f"down_blocks.{i}"), config, norm, i) for i in range(len(channels))]
+            [DownBlock(config, weights.child(f"down_blocks.{i}"), norm, i) for i in range(len(channels))]
         )
-        self.mid_block = MidBlock(weights.child("mid_block"), norm, EncoderAttention, channels[-1])
-        self.conv_norm_out = norm(weights.child("conv_norm_out"), channels=channels[-1])
-        self.conv_out = Conv2d(weights.child("conv_out"), channels[-1], config.latent_channels, 3)
+        self.mid_block = MidBlock(channels[-1], weights.child("mid_block"), norm, EncoderAttention)
+        self.conv_norm_out = norm(channels=channels[-1], weights=weights.child("conv_norm_out"))
+        self.conv_out = Conv2d(channels[-1], config.latent_channels, 3, weights.child("conv_out"))
 
     def construct(self, pixels: Tensor) -> Tensor:
         x = self.conv_in(pixels)
@@ -304,17 +306,17 @@ class Encoder(nn.Cell):
 class Decoder(nn.Cell):
     """Convolved latents, and the latents that steer the norms, (B, latent_channels, h, w) -> pixels."""
 
-    def __init__(self, weights: Weights, config: MoVQConfig) -> None:
+    def __init__(self, config: MoVQConfig, weights: Weights) -> None:
         super().__init__()
         norm = partial(SpatialNorm, latent_channels=config.latent_channels)
         channels = config.block_out_channels
-        self.conv_in = Conv2d(weights.child("conv_in"), config.latent_channels, channels[-1], 3)
-        self.mid_block = MidBlock(weights.child("mid_block"), norm, DecoderAttention, channels[-1])
+        self.conv_in = Conv2d(config.latent_channels, channels[-1], 3, weights.child("conv_in"))
+        self.mid_block = MidBlock(channels[-1], weights.child("mid_block"), norm, DecoderAttention)
         self.up_blocks = nn.CellList(
-            [UpBlock(weights.child(f"up_blocks.{i}"), config, norm, i) for i in range(len(channels))]
+            [UpBlock(config, weights.child(f"up_blocks.{i}"), norm, i) for i in range(len(channels))]
         )
-        self.conv_norm_out = norm(weights.child("conv_norm_out"), channels=channels[0])
-        self.conv_out = Conv2d(weights.child("conv_out"), channels[0], config.out_channels, 3)
+        self.conv_norm_out = norm(channels=channels[0], weights=weights.child("conv_norm_out"))
+        self.conv_out = Conv2d(channels[0], config.out_channels, 3, weights.child("conv_out"))
 
     def construct(self, convolved: Tensor, latents: Tensor) -> Tensor:
         x = self.mid_block(self.conv_in(convolved), latents)
@@ -326,15 +328,30 @@ class Decoder(nn.Cell):
 class CodeBook(nn.Cell):
     """The vectors that latents are rounded to when they are quantised."""
 
-    def __init__(self, weights: Weights, config: MoVQConfig) -> None:
+    def __init__(self, config: MoVQConfig, weights: Weights) -> None:
         super().__init__()
-        self.embedding = Embedding(weights.child("embedding"), config.num_vq_embeddings, config.latent_channels)
+        self.embedding = Embedding(config.num_vq_embeddings, config.latent_channels, weights.child("embedding"))
 
     def construct(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         batch, channels, height, width = latents.shape
         codes = ops.nearest_rows(ops.map_to_tokens(latents).reshape(-1, channels), self.embedding.weight)
         quantised = ops.tokens_to_map(self.embedding(codes.reshape(batch, -1)), height, width)
         return quantised, codes.reshape(batch, height, width)
+
+
+_PIXEL_BYTES = 40  # of the picture itself, in float32 and on its way to 8 bits
+_OPERATORS_SHARE = 1.8  # MindSpore's operators keep more maps at a time than a plan does
+
+
+def bytes_of_decoding(config: MoVQConfig, dtype: ms.Type, height: int, width: int) -> int:
+    """Bytes that decoding a picture of so many pixels takes beyond the weights, and beyond what plans have reserved.
+
+    They are those of the last block, which works at the picture's own size: two maps of the block before, and one.
+    """
+    own, before = (*config.block_out_channels, config.block_out_channels[-1])[:2]
+    maps = height * width * (own + 2 * before) * (4 if dtype == ms.float32 else 2)
+    work = max(0, maps - WORKSPACE.nbytes) if executor() else round(_OPERATORS_SHARE * maps)
+    return work + height * width * _PIXEL_BYTES
 
 
 class MoVQ(nn.Cell):
@@ -344,12 +361,13 @@ class MoVQ(nn.Cell):
         super().__init__()
         self.config = config
         latents = config.latent_channels
-        self.encoder = Encoder(weights.child("encoder"), config)
-        self.quant_conv = Conv2d(weights.child("quant_conv"), latents, latents, 1)
-        self.quantize = CodeBook(weights.child("quantize"), config)
-        self.post_quant_conv = Conv2d(weights.child("post_quant_conv"), latents, latents, 1)
-        self.decoder = Decoder(weights.child("decoder"), config)
+        self.encoder = Encoder(config, weights.child("encoder"))
+        self.quant_conv = Conv2d(latents, latents, 1, weights.child("quant_conv"))
+        self.quantize = CodeBook(config, weights.child("quantize"))
+        self.post_quant_conv = Conv2d(latents, latents, 1, weights.child("post_quant_conv"))
+        self.decoder = Decoder(config, weights.child("decoder"))
 
+    @ops.planned
     def encode(self, pixels: Tensor) -> Tensor:
         """Latents (B, latent_channels, H / scale, W / scale) of pixels (B, in_channels, H, W) in -1 to 1.
 
@@ -366,6 +384,7 @@ class MoVQ(nn.Cell):
         """The nearest vectors of the code book, shaped as the latents, and their indices, int32 (B, h, w)."""
         return self.quantize(latents)
 
+    @ops.planned
     def decode(self, latents: Tensor) -> Tensor:
         """Pixels (B, out_channels, scale h, scale w), about -1 to 1, of latents (B, latent_channels, h, w) as they are.
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mindspore import Tensor, nn
-from mindspore import ops as ms_ops
 
 from kandinsky_backend import ops
 from kandinsky_backend.models.config import check_supported, size
@@ -90,7 +89,7 @@ class PriorTransformerConfig:
 
 
 class KeysValues(NamedTuple):
-    """What the queries of one layer attend to: two tensors (B, heads, tokens, head_dim)."""
+    """Keys and values of one layer's attention: two tensors (B, heads, tokens, head_dim)."""
 
     keys: Tensor
     values: Tensor
@@ -102,7 +101,7 @@ class KeysValues(NamedTuple):
 
 
 class TextPrefix(NamedTuple):
-    """What the tokens of a step see of a text, in the precision of the weights: made once, read at every step."""
+    """Keys and values of a text's tokens, in the precision of the weights: made once, read at every step."""
 
     layers: tuple[KeysValues, ...]  # of the text's tokens, the text embedding last
     mask: Tensor  # added to the scores of a step's tokens: (B, 1, 3, all tokens)
@@ -116,17 +115,17 @@ class PriorTransformer(nn.Cell):
         self.config = config
         width, embedding_dim = config.inner_dim, config.embedding_dim
         self.tokens = config.num_embeddings + _ADDITIONAL_TOKENS
-        self.time_embedding = TimestepEmbedding(weights.child("time_embedding"), width, width)
-        self.proj_in = Linear(weights.child("proj_in"), embedding_dim, width)
-        self.embedding_proj = Linear(weights.child("embedding_proj"), embedding_dim, width)
-        self.encoder_hidden_states_proj = Linear(weights.child("encoder_hidden_states_proj"), embedding_dim, width)
+        self.time_embedding = TimestepEmbedding(width, width, weights.child("time_embedding"))
+        self.proj_in = Linear(embedding_dim, width, weights.child("proj_in"))
+        self.embedding_proj = Linear(embedding_dim, width, weights.child("embedding_proj"))
+        self.encoder_hidden_states_proj = Linear(embedding_dim, width, weights.child("encoder_hidden_states_proj"))
         self.positional_embedding = weights.take("positional_embedding", (1, self.tokens, width))
         self.prd_embedding = weights.take("prd_embedding", (1, 1, width))
         self.transformer_blocks = nn.CellList(
             [Block(config, weights.child(f"transformer_blocks.{i}")) for i in range(config.num_layers)]
         )
-        self.norm_out = LayerNorm(weights.child("norm_out"), width)
-        self.proj_to_clip_embeddings = Linear(weights.child("proj_to_clip_embeddings"), width, embedding_dim)
+        self.norm_out = LayerNorm(width, weights.child("norm_out"))
+        self.proj_to_clip_embeddings = Linear(width, embedding_dim, weights.child("proj_to_clip_embeddings"))
         self.clip_mean = weights.take("clip_mean", (1, embedding_dim))
         self.clip_std = weights.take("clip_std", (1, embedding_dim))
 
@@ -140,19 +139,25 @@ class PriorTransformer(nn.Cell):
 
         Floating inputs may have any precision; the model computes in that of its weights.
         """
+        mask = self._mask(attention_mask)
+        text_mask = mask[..., :-_TOKENS_OF_A_STEP, :-_TOKENS_OF_A_STEP]
+        layers = self.read_text(text_embeds, text_hidden_states, text_mask)
+        return TextPrefix(layers, mask[..., -_TOKENS_OF_A_STEP:, :])
+
+    @ops.planned
+    def read_text(self, text_embeds: Tensor, text_hidden_states: Tensor, text_mask: Tensor) -> tuple[KeysValues, ...]:
+        """Keys and values of the text's tokens for each layer; `text_mask` (B, 1, T, T) is added to their scores."""
         dtype = self.prd_embedding.dtype
         words = self.encoder_hidden_states_proj(text_hidden_states.astype(dtype))
         text = self.embedding_proj(text_embeds.astype(dtype))[:, None]
         x = ops.concat([words, text], axis=1) + self.positional_embedding[:, :-_TOKENS_OF_A_STEP]
-        mask = self._mask(attention_mask)
-        text_mask = mask[..., :-_TOKENS_OF_A_STEP, :-_TOKENS_OF_A_STEP]
         *blocks, last_block = self.transformer_blocks
         layers = []
         for block in blocks:
             layers.append(block.keys_values(x))
             x = block(x, layers[-1], text_mask)
         layers.append(last_block.keys_values(x))  # nothing reads what the text's own tokens become
-        return TextPrefix(tuple(layers), mask[..., -_TOKENS_OF_A_STEP:, :])
+        return tuple(layers)
 
     def construct(self, latents: Tensor, timestep: int, prefix: TextPrefix) -> Tensor:
         """Predict the noiseless latents.
@@ -165,7 +170,13 @@ class PriorTransformer(nn.Cell):
         Returns:
             Normalised image embeddings (B, embedding_dim); `post_process_latents` scales them back.
         """
-        x = self._tokens_of_a_step(latents, timestep)
+        sinusoid = timestep_sinusoid(timestep, latents.shape[0], self.config.inner_dim)
+        return self.predict(latents, sinusoid, prefix)
+
+    @ops.planned
+    def predict(self, latents: Tensor, sinusoid: Tensor, prefix: TextPrefix) -> Tensor:
+        """`construct` with the sinusoids (B, inner_dim) of a timestep."""
+        x = self._tokens_of_a_step(latents, sinusoid)
         for block, text in zip(self.transformer_blocks, prefix.layers, strict=True):
             x = block(x, text.followed_by(block.keys_values(x)), prefix.mask)
         return self.proj_to_clip_embeddings(self.norm_out(x[:, -1]))
@@ -174,20 +185,20 @@ class PriorTransformer(nn.Cell):
         """Normalised image embeddings (B, embedding_dim) to CLIP's own scale."""
         return latents * self.clip_std + self.clip_mean
 
-    def _tokens_of_a_step(self, latents: Tensor, timestep: int) -> Tensor:
+    def _tokens_of_a_step(self, latents: Tensor, sinusoid: Tensor) -> Tensor:
         """(B, 3, inner_dim)."""
-        batch, width, dtype = latents.shape[0], self.config.inner_dim, self.prd_embedding.dtype
+        dtype = self.prd_embedding.dtype
         parts = [
-            self.time_embedding(timestep_sinusoid(timestep, batch, width).astype(dtype))[:, None],
+            self.time_embedding(sinusoid.astype(dtype))[:, None],
             self.proj_in(latents.astype(dtype))[:, None],
-            ms_ops.broadcast_to(self.prd_embedding, (batch, 1, width)),
+            ops.broadcast_to(self.prd_embedding, (latents.shape[0], 1, self.config.inner_dim)),
         ]
         return ops.concat(parts, axis=1) + self.positional_embedding[:, -_TOKENS_OF_A_STEP:]
 
     def _mask(self, attention_mask: Tensor) -> Tensor:
         """The additive mask (B, 1, tokens, tokens): no padding, no later token."""
         dtype = self.prd_embedding.dtype
-        additional = ms_ops.ones((attention_mask.shape[0], _ADDITIONAL_TOKENS), attention_mask.dtype)
+        additional = ops.ones((attention_mask.shape[0], _ADDITIONAL_TOKENS), attention_mask.dtype)
         seen = ops.concat([attention_mask, additional], axis=1)
         return padding_mask(seen, dtype) + causal_mask(self.tokens, dtype)
 
@@ -198,13 +209,13 @@ class Block(nn.Cell):
     def __init__(self, config: PriorTransformerConfig, weights: Weights) -> None:
         super().__init__()
         width = config.inner_dim
-        self.norm1 = LayerNorm(weights.child("norm1"), width)
+        self.norm1 = LayerNorm(width, weights.child("norm1"))
         self.attn1 = Attention(config, weights.child("attn1"))
-        self.norm3 = LayerNorm(weights.child("norm3"), width)
-        self.ff = FeedForward(weights.child("ff"), width)
+        self.norm3 = LayerNorm(width, weights.child("norm3"))
+        self.ff = FeedForward(width, weights.child("ff"))
 
     def keys_values(self, x: Tensor) -> KeysValues:
-        """What x (B, tokens, width) is to the queries of this block."""
+        """Keys and values of x (B, tokens, width) in this block."""
         return self.attn1.keys_values(self.norm1(x))
 
     def construct(self, x: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:
@@ -218,10 +229,10 @@ class Attention(nn.Cell):
         super().__init__()
         width = config.inner_dim
         self.heads = config.num_attention_heads
-        self.to_q = Linear(weights.child("to_q"), width, width)
-        self.to_k = Linear(weights.child("to_k"), width, width)
-        self.to_v = Linear(weights.child("to_v"), width, width)
-        self.to_out = nn.CellList([Linear(weights.child("to_out.0"), width, width)])
+        self.to_q = Linear(width, width, weights.child("to_q"))
+        self.to_k = Linear(width, width, weights.child("to_k"))
+        self.to_v = Linear(width, width, weights.child("to_v"))
+        self.to_out = nn.CellList([Linear(width, width, weights.child("to_out.0"))])
 
     def keys_values(self, x: Tensor) -> KeysValues:
         return KeysValues(split_heads(self.to_k(x), self.heads), split_heads(self.to_v(x), self.heads))
@@ -234,10 +245,10 @@ class Attention(nn.Cell):
 class FeedForward(nn.Cell):
     """(..., width) -> (..., width) through four times the width."""
 
-    def __init__(self, weights: Weights, width: int) -> None:
+    def __init__(self, width: int, weights: Weights) -> None:
         super().__init__()
-        expand = GELU(weights.child("net.0"), width, 4 * width)
-        contract = Linear(weights.child("net.2"), 4 * width, width)
+        expand = GELU(width, 4 * width, weights.child("net.0"))
+        contract = Linear(4 * width, width, weights.child("net.2"))
         self.net = nn.SequentialCell(OrderedDict([("0", expand), ("2", contract)]))  # 1 was a dropout
 
     def construct(self, x: Tensor) -> Tensor:
@@ -247,9 +258,9 @@ class FeedForward(nn.Cell):
 class GELU(nn.Cell):
     """A linear layer and the exact GELU."""
 
-    def __init__(self, weights: Weights, in_features: int, out_features: int) -> None:
+    def __init__(self, in_features: int, out_features: int, weights: Weights) -> None:
         super().__init__()
-        self.proj = Linear(weights.child("proj"), in_features, out_features)
+        self.proj = Linear(in_features, out_features, weights.child("proj"))
 
     def construct(self, x: Tensor) -> Tensor:
         return ops.gelu(self.proj(x))

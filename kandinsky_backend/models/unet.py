@@ -8,7 +8,7 @@ SimpleCrossAttn- blocks), resnet.py, and AttnAddedKVProcessor in attention_proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -127,7 +127,7 @@ class UNetConfig:
 
     @property
     def size_multiple(self) -> int:
-        """What height and width of a sample are multiples of: each level but the last halves them."""
+        """A divisor of a sample's height and width: each level but the last halves them."""
         return 2 ** (len(self.block_out_channels) - 1)
 
 
@@ -135,29 +135,22 @@ def _same_size(x: Tensor) -> Tensor:
     return x
 
 
-class Affine(NamedTuple):
-    """Weight and bias of a group norm, each (B, channels): other ones for each sample."""
-
-    weight: Tensor
-    bias: Tensor
-
-
 class KeysAndValues(NamedTuple):
-    """What attention sees besides the pixels, each (B, heads, T, head_dim)."""
+    """Keys and values besides those of the pixels, each (B, heads, T, head_dim)."""
 
     keys: Tensor
     values: Tensor
 
 
 class Conditioning(NamedTuple):
-    """What time, text and image do to the UNet in one denoising run, made by `UNet2DConditionModel.condition`.
+    """What a run tells the UNet at each step, made once by `UNet2DConditionModel.condition`.
 
-    Nothing of it depends on the latents, and the tokens not even on the timestep: making it once for all steps saves
-    each step a third of its operators, for 0.6 MB a timestep at the published size (float32, two samples). It holds no
-    weights, so that it outlives a UNet that is dropped from memory.
+    What depends on the timestep too is computed in its step, for which 9% of the weights are read: so a run of any
+    length begins at once. It holds no weights, so that it outlives a UNet that is dropped from memory.
     """
 
-    norms: dict[int, list[Affine]]  # by timestep; one for each ResnetBlock2D, in the order of their use
+    text_embeds: Tensor  # (B, cross_attention_dim)
+    image_embeds: Tensor  # (B, cross_attention_dim)
     tokens: list[KeysAndValues]  # one for each AddedKVAttention, in the order of their use
 
 
@@ -169,63 +162,62 @@ class ResnetBlock2D(nn.Cell):
 
     def __init__(
         self,
-        weights: Weights,
         config: UNetConfig,
+        weights: Weights,
         in_channels: int,
         out_channels: int,
         resample: Callable[[Tensor], Tensor] = _same_size,
     ) -> None:
         super().__init__()
         groups, eps = config.norm_num_groups, config.norm_eps
-        self.norm1 = GroupNorm(weights.child("norm1"), groups, in_channels, eps)
-        self.conv1 = Conv2d(weights.child("conv1"), in_channels, out_channels, 3)
-        self.time_emb_proj = Linear(weights.child("time_emb_proj"), config.embedding_width, 2 * out_channels)
-        self.norm2 = GroupNorm(weights.child("norm2"), groups, out_channels, eps)
-        self.conv2 = Conv2d(weights.child("conv2"), out_channels, out_channels, 3)
+        self.norm1 = GroupNorm(groups, in_channels, eps, weights.child("norm1"))
+        self.conv1 = Conv2d(in_channels, out_channels, 3, weights.child("conv1"))
+        self.time_emb_proj = Linear(config.embedding_width, 2 * out_channels, weights.child("time_emb_proj"))
+        self.norm2 = GroupNorm(groups, out_channels, eps, weights.child("norm2"))
+        self.conv2 = Conv2d(out_channels, out_channels, 3, weights.child("conv2"))
         self.conv_shortcut = (
             None
             if in_channels == out_channels
-            else Conv2d(weights.child("conv_shortcut"), in_channels, out_channels, 1)
+            else Conv2d(in_channels, out_channels, 1, weights.child("conv_shortcut"))
         )
         self.resample = resample
 
-    def affines(self, temb: Tensor, timesteps: int) -> list[Affine]:
-        """What `temb` (timesteps * B, embedding_width) makes of the second norm, one for each timestep.
+    def construct(self, x: Tensor, temb: Tensor) -> Tensor:
+        hidden = self.conv1(self.resample(ops.silu(self.norm1(x))))
+        weight, bias = self._affine(temb)
+        hidden = ops.group_norm_each(hidden, self.norm2.groups, weight, bias, self.norm2.eps)
+        hidden = self.conv2(ops.silu(hidden))
+        x = self.resample(x)
+        return hidden + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+    def _affine(self, temb: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and biases (B, channels) of the second norm for `temb` (B, embedding_width).
 
         norm(x) * (1 + scale) + shift is a norm of another weight and bias, which needs no pass over x of its own.
         """
         scale, shift = ops.split(self.time_emb_proj(temb), 2, axis=1)
-        factor = 1.0 + scale
-        weights = ops.split(self.norm2.weight * factor, timesteps, axis=0)
-        biases = ops.split(self.norm2.bias * factor + shift, timesteps, axis=0)
-        return [Affine(weight, bias) for weight, bias in zip(weights, biases, strict=True)]
-
-    def construct(self, x: Tensor, affine: Affine) -> Tensor:
-        hidden = self.conv1(self.resample(ops.silu(self.norm1(x))))
-        hidden = ops.group_norm_each(hidden, self.norm2.groups, affine.weight, affine.bias, self.norm2.eps)
-        hidden = self.conv2(ops.silu(hidden))
-        x = self.resample(x)
-        return hidden + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+        factor = scale + 1.0
+        return factor * self.norm2.weight, factor * self.norm2.bias + shift
 
 
 class AddedKVAttention(nn.Cell):
     """Self-attention of a map's pixels, with projections of tokens as further keys and values."""
 
-    def __init__(self, weights: Weights, config: UNetConfig, channels: int) -> None:
+    def __init__(self, config: UNetConfig, weights: Weights, channels: int) -> None:
         super().__init__()
         if channels % config.attention_head_dim:
             raise ValueError(f"{channels} channels cannot be split into attention heads of {config.attention_head_dim}")
         self.heads = channels // config.attention_head_dim
-        self.group_norm = GroupNorm(weights.child("group_norm"), config.norm_num_groups, channels, _ATTENTION_NORM_EPS)
-        self.to_q = Linear(weights.child("to_q"), channels, channels)
-        self.to_k = Linear(weights.child("to_k"), channels, channels)
-        self.to_v = Linear(weights.child("to_v"), channels, channels)
-        self.add_k_proj = Linear(weights.child("add_k_proj"), config.cross_attention_dim, channels)
-        self.add_v_proj = Linear(weights.child("add_v_proj"), config.cross_attention_dim, channels)
-        self.to_out = nn.CellList([Linear(weights.child("to_out.0"), channels, channels)])
+        self.group_norm = GroupNorm(config.norm_num_groups, channels, _ATTENTION_NORM_EPS, weights.child("group_norm"))
+        self.to_q = Linear(channels, channels, weights.child("to_q"))
+        self.to_k = Linear(channels, channels, weights.child("to_k"))
+        self.to_v = Linear(channels, channels, weights.child("to_v"))
+        self.add_k_proj = Linear(config.cross_attention_dim, channels, weights.child("add_k_proj"))
+        self.add_v_proj = Linear(config.cross_attention_dim, channels, weights.child("add_v_proj"))
+        self.to_out = nn.CellList([Linear(channels, channels, weights.child("to_out.0"))])
 
     def keys_and_values(self, tokens: Tensor) -> KeysAndValues:
-        """Of the tokens (B, T, width)."""
+        """Keys and values of the tokens (B, T, width)."""
         return KeysAndValues(
             split_heads(self.add_k_proj(tokens), self.heads), split_heads(self.add_v_proj(tokens), self.heads)
         )
@@ -238,8 +230,8 @@ class AddedKVAttention(nn.Cell):
         return x + ops.tokens_to_map(self.to_out[0](mixed), x.shape[2], x.shape[3])
 
 
-def _attentions(weights: Weights, config: UNetConfig, channels: int, count: int) -> nn.CellList:
-    return nn.CellList([AddedKVAttention(weights.child(f"attentions.{i}"), config, channels) for i in range(count)])
+def _attentions(config: UNetConfig, weights: Weights, channels: int, count: int) -> nn.CellList:
+    return nn.CellList([AddedKVAttention(config, weights.child(f"attentions.{i}"), channels) for i in range(count)])
 
 
 class DownBlock(nn.Cell):
@@ -248,49 +240,49 @@ class DownBlock(nn.Cell):
     ResnetDownsampleBlock2D without, SimpleCrossAttnDownBlock2D with attention.
     """
 
-    def __init__(self, weights: Weights, config: UNetConfig, level: int) -> None:
+    def __init__(self, config: UNetConfig, weights: Weights, level: int) -> None:
         super().__init__()
         channels = config.block_out_channels[level]
         layers = config.layers_per_block
         widths = [config.block_out_channels[max(level - 1, 0)]] + [channels] * (layers - 1)
         self.resnets = nn.CellList(
-            [ResnetBlock2D(weights.child(f"resnets.{i}"), config, width, channels) for i, width in enumerate(widths)]
+            [ResnetBlock2D(config, weights.child(f"resnets.{i}"), width, channels) for i, width in enumerate(widths)]
         )
-        self.attentions = _attentions(weights, config, channels, layers if config.down_attention[level] else 0)
+        self.attentions = _attentions(config, weights, channels, layers if config.down_attention[level] else 0)
         is_last = level == len(config.block_out_channels) - 1
         self.downsamplers = nn.CellList(
             []
             if is_last
-            else [ResnetBlock2D(weights.child("downsamplers.0"), config, channels, channels, ops.downsample_mean)]
+            else [ResnetBlock2D(config, weights.child("downsamplers.0"), channels, channels, ops.downsample_mean)]
         )
 
-    def construct(self, x: Tensor, norms: Iterator[Affine], tokens: Iterator[KeysAndValues]) -> list[Tensor]:
-        """What every layer gives, for the up path; the last of them goes on down."""
+    def construct(self, x: Tensor, temb: Tensor, tokens: Iterator[KeysAndValues]) -> list[Tensor]:
+        """The output of every layer, for the up path; the last one goes on down."""
         outputs = []
         for i, resnet in enumerate(self.resnets):
-            x = resnet(x, next(norms))
+            x = resnet(x, temb)
             if len(self.attentions):
                 x = self.attentions[i](x, next(tokens))
             outputs.append(x)
         for downsampler in self.downsamplers:
-            outputs.append(downsampler(outputs[-1], next(norms)))
+            outputs.append(downsampler(outputs[-1], temb))
         return outputs
 
 
 class MidBlock(nn.Cell):
     """UNetMidBlock2DSimpleCrossAttn: residual block, attention, residual block, at the lowest resolution."""
 
-    def __init__(self, weights: Weights, config: UNetConfig) -> None:
+    def __init__(self, config: UNetConfig, weights: Weights) -> None:
         super().__init__()
         channels = config.block_out_channels[-1]
         self.resnets = nn.CellList(
-            [ResnetBlock2D(weights.child(f"resnets.{i}"), config, channels, channels) for i in range(2)]
+            [ResnetBlock2D(config, weights.child(f"resnets.{i}"), channels, channels) for i in range(2)]
         )
-        self.attentions = _attentions(weights, config, channels, 1)
+        self.attentions = _attentions(config, weights, channels, 1)
 
-    def construct(self, x: Tensor, norms: Iterator[Affine], tokens: Iterator[KeysAndValues]) -> Tensor:
-        x = self.attentions[0](self.resnets[0](x, next(norms)), next(tokens))
-        return self.resnets[1](x, next(norms))
+    def construct(self, x: Tensor, temb: Tensor, tokens: Iterator[KeysAndValues]) -> Tensor:
+        x = self.attentions[0](self.resnets[0](x, temb), next(tokens))
+        return self.resnets[1](x, temb)
 
 
 class UpBlock(nn.Cell):
@@ -300,46 +292,44 @@ class UpBlock(nn.Cell):
     `skip_widths` are the channels of the down path's outputs in the order in which the layers take them.
     """
 
-    def __init__(self, weights: Weights, config: UNetConfig, level: int, skip_widths: list[int]) -> None:
+    def __init__(self, config: UNetConfig, weights: Weights, level: int, skip_widths: list[int]) -> None:
         super().__init__()
         channels = config.block_out_channels[-1 - level]
         below = config.block_out_channels[min(-level, -1)]
         widths = [below] + [channels] * (len(skip_widths) - 1)
         self.resnets = nn.CellList(
             [
-                ResnetBlock2D(weights.child(f"resnets.{i}"), config, width + skip_width, channels)
+                ResnetBlock2D(config, weights.child(f"resnets.{i}"), width + skip_width, channels)
                 for i, (width, skip_width) in enumerate(zip(widths, skip_widths, strict=True))
             ]
         )
-        self.attentions = _attentions(weights, config, channels, len(skip_widths) if config.up_attention[level] else 0)
+        self.attentions = _attentions(config, weights, channels, len(skip_widths) if config.up_attention[level] else 0)
         is_last = level == len(config.block_out_channels) - 1
         self.upsamplers = nn.CellList(
             []
             if is_last
-            else [ResnetBlock2D(weights.child("upsamplers.0"), config, channels, channels, ops.upsample_nearest)]
+            else [ResnetBlock2D(config, weights.child("upsamplers.0"), channels, channels, ops.upsample_nearest)]
         )
 
-    def construct(
-        self, x: Tensor, skips: list[Tensor], norms: Iterator[Affine], tokens: Iterator[KeysAndValues]
-    ) -> Tensor:
+    def construct(self, x: Tensor, skips: list[Tensor], temb: Tensor, tokens: Iterator[KeysAndValues]) -> Tensor:
         """Takes what it needs off the end of `skips`, so that their memory is free as soon as they are used."""
         for i, resnet in enumerate(self.resnets):
-            x = resnet(ops.concat([x, skips.pop()], axis=1), next(norms))
+            x = resnet(ops.concat([x, skips.pop()], axis=1), temb)
             if len(self.attentions):
                 x = self.attentions[i](x, next(tokens))
         for upsampler in self.upsamplers:
-            x = upsampler(x, next(norms))
+            x = upsampler(x, temb)
         return x
 
 
 class TextImageProjection(nn.Cell):
     """Hidden states (B, T, encoder_hid_dim) and image embeddings (B, width) -> tokens (B, IMAGE_TOKENS + T, width)."""
 
-    def __init__(self, weights: Weights, config: UNetConfig) -> None:
+    def __init__(self, config: UNetConfig, weights: Weights) -> None:
         super().__init__()
         width = config.cross_attention_dim
-        self.image_embeds = Linear(weights.child("image_embeds"), width, IMAGE_TOKENS * width)
-        self.text_proj = Linear(weights.child("text_proj"), config.encoder_hid_dim, width)
+        self.image_embeds = Linear(width, IMAGE_TOKENS * width, weights.child("image_embeds"))
+        self.text_proj = Linear(config.encoder_hid_dim, width, weights.child("text_proj"))
 
     def construct(self, encoder_hidden_states: Tensor, image_embeds: Tensor) -> Tensor:
         image_tokens = self.image_embeds(image_embeds).reshape(image_embeds.shape[0], IMAGE_TOKENS, -1)
@@ -349,11 +339,11 @@ class TextImageProjection(nn.Cell):
 class TextImageTimeEmbedding(nn.Cell):
     """Text and image embeddings (B, width) -> what is added to the time's embedding, (B, embedding_width)."""
 
-    def __init__(self, weights: Weights, config: UNetConfig) -> None:
+    def __init__(self, config: UNetConfig, weights: Weights) -> None:
         super().__init__()
-        self.text_proj = Linear(weights.child("text_proj"), config.cross_attention_dim, config.embedding_width)
-        self.text_norm = LayerNorm(weights.child("text_norm"), config.embedding_width)
-        self.image_proj = Linear(weights.child("image_proj"), config.cross_attention_dim, config.embedding_width)
+        self.text_proj = Linear(config.cross_attention_dim, config.embedding_width, weights.child("text_proj"))
+        self.text_norm = LayerNorm(config.embedding_width, weights.child("text_norm"))
+        self.image_proj = Linear(config.cross_attention_dim, config.embedding_width, weights.child("image_proj"))
 
     def construct(self, text_embeds: Tensor, image_embeds: Tensor) -> Tensor:
         return self.image_proj(image_embeds) + self.text_norm(self.text_proj(text_embeds))
@@ -367,75 +357,78 @@ class UNet2DConditionModel(nn.Cell):
         self.config = config
         channels = config.block_out_channels
         levels = range(len(channels))
-        self.conv_in = Conv2d(weights.child("conv_in"), config.in_channels, channels[0], 3)
-        self.time_embedding = TimestepEmbedding(weights.child("time_embedding"), channels[0], config.embedding_width)
-        self.add_embedding = TextImageTimeEmbedding(weights.child("add_embedding"), config)
-        self.encoder_hid_proj = TextImageProjection(weights.child("encoder_hid_proj"), config)
-        self.down_blocks = nn.CellList([DownBlock(weights.child(f"down_blocks.{i}"), config, i) for i in levels])
-        self.mid_block = MidBlock(weights.child("mid_block"), config)
+        self.conv_in = Conv2d(config.in_channels, channels[0], 3, weights.child("conv_in"))
+        self.time_embedding = TimestepEmbedding(channels[0], config.embedding_width, weights.child("time_embedding"))
+        self.add_embedding = TextImageTimeEmbedding(config, weights.child("add_embedding"))
+        self.encoder_hid_proj = TextImageProjection(config, weights.child("encoder_hid_proj"))
+        self.down_blocks = nn.CellList([DownBlock(config, weights.child(f"down_blocks.{i}"), i) for i in levels])
+        self.mid_block = MidBlock(config, weights.child("mid_block"))
         skip_widths = _skip_widths(config)
         layers = config.layers_per_block + 1
         self.up_blocks = nn.CellList(
             [
-                UpBlock(weights.child(f"up_blocks.{i}"), config, i, skip_widths[i * layers : (i + 1) * layers])
+                UpBlock(config, weights.child(f"up_blocks.{i}"), i, skip_widths[i * layers : (i + 1) * layers])
                 for i in levels
             ]
         )
         self.conv_norm_out = GroupNorm(
-            weights.child("conv_norm_out"), config.norm_num_groups, channels[0], config.norm_eps
+            config.norm_num_groups, channels[0], config.norm_eps, weights.child("conv_norm_out")
         )
-        self.conv_out = Conv2d(weights.child("conv_out"), channels[0], config.out_channels, 3)
+        self.conv_out = Conv2d(channels[0], config.out_channels, 3, weights.child("conv_out"))
 
-    def condition(
-        self, timesteps: Sequence[int], encoder_hidden_states: Tensor, text_embeds: Tensor, image_embeds: Tensor
-    ) -> Conditioning:
-        """What `construct` takes besides latents, for all timesteps (0 to 999 each) of a run.
+    def condition(self, encoder_hidden_states: Tensor, text_embeds: Tensor, image_embeds: Tensor) -> Conditioning:
+        """The conditioning that `construct` takes at each step of a run.
 
         All tensors are of the weights' dtype.
 
         Args:
-            timesteps: those that will be asked for.
             encoder_hidden_states: the text encoder's, (B, T, encoder_hid_dim).
             text_embeds: the text encoder's pooled embedding, (B, cross_attention_dim).
             image_embeds: the prior's or a picture's CLIP embedding, (B, cross_attention_dim).
         """
-        temb = self._embed(timesteps, text_embeds, image_embeds)
-        affines = [resnet.affines(temb, len(timesteps)) for resnet in self._all(ResnetBlock2D)]
-        norms = {timestep: [steps[i] for steps in affines] for i, timestep in enumerate(timesteps)}
+        return Conditioning(text_embeds, image_embeds, self.project_tokens(encoder_hidden_states, image_embeds))
+
+    @ops.planned
+    def project_tokens(self, encoder_hidden_states: Tensor, image_embeds: Tensor) -> list[KeysAndValues]:
+        """Keys and values of text and image for each attention; arguments as those of `condition`."""
         tokens = self.encoder_hid_proj(encoder_hidden_states, image_embeds)
-        return Conditioning(norms, [attention.keys_and_values(tokens) for attention in self._all(AddedKVAttention)])
+        return [attention.keys_and_values(tokens) for attention in self._all(AddedKVAttention)]
 
     def construct(self, sample: Tensor, timestep: int, conditioning: Conditioning) -> Tensor:
-        """What the scheduler takes at `timestep`: (B, out_channels, height, width).
+        """Predict the noise, for the scheduler, at `timestep` (0 to 999): (B, out_channels, height, width).
 
         Args:
             sample: noisy latents, and the inpainting channels behind them: (B, in_channels, height, width).
-            timestep: one of those of the conditioning.
+            timestep: that of the sample's noise.
             conditioning: of as many samples.
 
         Raises:
             ValueError: height or width is no multiple of `config.size_multiple`.
         """
         self._check_size(sample)
-        norms, tokens = iter(conditioning.norms[timestep]), iter(conditioning.tokens)
+        sinusoids = timestep_sinusoid(timestep, sample.shape[0], self.config.block_out_channels[0])
+        return self.predict(sample, sinusoids, conditioning)
+
+    @ops.planned
+    def predict(self, sample: Tensor, sinusoids: Tensor, conditioning: Conditioning) -> Tensor:
+        """`construct` with the sinusoids (B, width) of the timestep."""
+        temb = self._embed(sinusoids, conditioning.text_embeds, conditioning.image_embeds)
+        tokens = iter(conditioning.tokens)
         skips = [self.conv_in(sample)]
         for down_block in self.down_blocks:
-            skips += down_block(skips[-1], norms, tokens)
-        x = self.mid_block(skips[-1], norms, tokens)
+            skips += down_block(skips[-1], temb, tokens)
+        x = self.mid_block(skips[-1], temb, tokens)
         for up_block in self.up_blocks:
-            x = up_block(x, skips, norms, tokens)
+            x = up_block(x, skips, temb, tokens)
         return self.conv_out(ops.silu(self.conv_norm_out(x)))
 
-    def _embed(self, timesteps: Sequence[int], text_embeds: Tensor, image_embeds: Tensor) -> Tensor:
-        """`temb`, the embeddings of times, text and image: (len(timesteps) * B, embedding_width), the times outermost.
+    def _embed(self, sinusoids: Tensor, text_embeds: Tensor, image_embeds: Tensor) -> Tensor:
+        """`temb`, the embedding of time, text and image: (B, embedding_width).
 
         Activated here once, where the reference does it in every residual block.
         """
-        width, batch = self.config.block_out_channels[0], text_embeds.shape[0]
-        sinusoids = ops.concat([timestep_sinusoid(timestep, batch, width) for timestep in timesteps], axis=0)
         times = self.time_embedding(sinusoids.astype(text_embeds.dtype))
-        added = self.add_embedding(text_embeds, image_embeds)
-        return ops.silu(times + ops.concat([added] * len(timesteps), axis=0))
+        return ops.silu(times + self.add_embedding(text_embeds, image_embeds))
 
     def _all(self, kind: type[T]) -> list[T]:
         """The cells of a kind, in the order of their use."""

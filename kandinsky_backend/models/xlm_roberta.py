@@ -12,7 +12,6 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import Tensor, nn
-from mindspore import ops as ms_ops
 
 from kandinsky_backend import ops
 from kandinsky_backend.models.config import check_supported, epsilon, size, token_id
@@ -108,7 +107,7 @@ class MultilingualCLIP(nn.Cell):
         self.config = config
         self.transformer = Transformer(config, weights.child("transformer"))
         self.LinearTransformation = Linear(
-            weights.child("LinearTransformation"), config.hidden_size, config.projection_dim
+            config.hidden_size, config.projection_dim, weights.child("LinearTransformation")
         )
 
     def construct(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,7 +125,12 @@ class MultilingualCLIP(nn.Cell):
         """
         check_token_ids(input_ids.asnumpy(), self.config.vocab_size)
         last_hidden_state = self.transformer(input_ids, attention_mask)
-        return self.LinearTransformation(masked_mean(last_hidden_state, attention_mask)), last_hidden_state
+        return self.project(masked_mean(last_hidden_state, attention_mask)), last_hidden_state
+
+    @ops.planned
+    def project(self, mean: Tensor) -> Tensor:
+        """The embeddings (B, projection_dim) of mean states (B, hidden_size)."""
+        return self.LinearTransformation(mean)
 
 
 def masked_mean(states: Tensor, attention_mask: Tensor) -> Tensor:
@@ -142,8 +146,14 @@ class Transformer(nn.Cell):
         self.encoder = Encoder(config, weights.child("encoder"))
 
     def construct(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        x = self.embeddings(input_ids)
-        return self.encoder(x, padding_mask(attention_mask, x.dtype))
+        dtype = self.embeddings.word_embeddings.weight.dtype
+        positions = position_ids(input_ids, self.embeddings.config.pad_token_id)
+        return self.encode(input_ids, positions, padding_mask(attention_mask, dtype))
+
+    @ops.planned
+    def encode(self, input_ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """The last hidden state (B, T, hidden_size) under an additive mask."""
+        return self.encoder(self.embeddings(input_ids, positions), mask)
 
 
 class Embeddings(nn.Cell):
@@ -151,26 +161,25 @@ class Embeddings(nn.Cell):
         super().__init__()
         self.config = config
         width = config.hidden_size
-        self.word_embeddings = Embedding(weights.child("word_embeddings"), config.vocab_size, width)
+        self.word_embeddings = Embedding(config.vocab_size, width, weights.child("word_embeddings"))
         self.position_embeddings = Embedding(
-            weights.child("position_embeddings"), config.max_position_embeddings, width
+            config.max_position_embeddings, width, weights.child("position_embeddings")
         )
-        self.token_type_embeddings = Embedding(weights.child("token_type_embeddings"), config.type_vocab_size, width)
-        self.LayerNorm = LayerNorm(weights.child("LayerNorm"), width, config.layer_norm_eps)
+        self.token_type_embeddings = Embedding(config.type_vocab_size, width, weights.child("token_type_embeddings"))
+        self.LayerNorm = LayerNorm(width, weights.child("LayerNorm"), config.layer_norm_eps)
 
-    def construct(self, input_ids: Tensor) -> Tensor:
+    def construct(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         tokens = input_ids.shape[1]
         if tokens > self.config.max_tokens:
             raise ValueError(f"{tokens} tokens were given to XLM-RoBERTa, which takes {self.config.max_tokens}")
-        positions = self.position_embeddings(position_ids(input_ids, self.config.pad_token_id))
         first_type = self.token_type_embeddings.weight[0]  # a prompt is one sentence
-        return self.LayerNorm(self.word_embeddings(input_ids) + first_type + positions)
+        return self.LayerNorm(self.word_embeddings(input_ids) + first_type + self.position_embeddings(positions))
 
 
 def position_ids(input_ids: Tensor, pad_token_id: int) -> Tensor:
     """RoBERTa's positions, int32 (B, T): tokens count up from pad_token_id + 1, padding stays at pad_token_id."""
     is_token = (input_ids != pad_token_id).astype(ms.int32)
-    return ms_ops.cumsum(is_token, 1) * is_token + pad_token_id
+    return ops.cumulative_sum(is_token, axis=1) * is_token + pad_token_id
 
 
 class Encoder(nn.Cell):
@@ -213,9 +222,9 @@ class SelfAttention(nn.Cell):
         super().__init__()
         width = config.hidden_size
         self.heads = config.num_attention_heads
-        self.query = Linear(weights.child("query"), width, width)
-        self.key = Linear(weights.child("key"), width, width)
-        self.value = Linear(weights.child("value"), width, width)
+        self.query = Linear(width, width, weights.child("query"))
+        self.key = Linear(width, width, weights.child("key"))
+        self.value = Linear(width, width, weights.child("value"))
 
     def construct(self, x: Tensor, mask: Tensor) -> Tensor:
         return multi_head_attention(self.query(x), self.key(x), self.value(x), self.heads, mask)
@@ -224,7 +233,7 @@ class SelfAttention(nn.Cell):
 class Intermediate(nn.Cell):
     def __init__(self, config: MultilingualCLIPConfig, weights: Weights) -> None:
         super().__init__()
-        self.dense = Linear(weights.child("dense"), config.hidden_size, config.intermediate_size)
+        self.dense = Linear(config.hidden_size, config.intermediate_size, weights.child("dense"))
 
     def construct(self, x: Tensor) -> Tensor:
         return ops.gelu(self.dense(x))
@@ -235,8 +244,8 @@ class AddAndNorm(nn.Cell):
 
     def __init__(self, config: MultilingualCLIPConfig, weights: Weights, in_features: int) -> None:
         super().__init__()
-        self.dense = Linear(weights.child("dense"), in_features, config.hidden_size)
-        self.LayerNorm = LayerNorm(weights.child("LayerNorm"), config.hidden_size, config.layer_norm_eps)
+        self.dense = Linear(in_features, config.hidden_size, weights.child("dense"))
+        self.LayerNorm = LayerNorm(config.hidden_size, weights.child("LayerNorm"), config.layer_norm_eps)
 
     def construct(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.LayerNorm(self.dense(x) + skip)

@@ -1,86 +1,104 @@
-"""What runs a layer on a device. Models call these functions and nothing of mindspore.ops that computes heavily.
+"""Operators that run layers on a device: models call these, and nothing of mindspore.ops that computes heavily.
 
-Feature maps are (batch, channels, height, width); sequences are (batch, tokens, width). MindSpore's own operators for
-now, which exist on CPU and Ascend alike; a faster set for one device goes in here, behind the same names.
+Feature maps are (batch, channels, height, width); sequences are (batch, tokens, width).
+
+There are two halves behind these names. MindSpore's own operators (`reference`) run on any device. On a CPU, methods of
+models that are `@planned` run as compiled plans (`plans`): there these functions record what they are called with.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from types import ModuleType
 
 import mindspore as ms
-from mindspore import Tensor, ops
+from mindspore import Tensor
 
-_matmul = ops.MatMul(transpose_b=True)  # on a CPU about twice as fast as ops.dense
-_scores = ops.BatchMatMul(transpose_b=True)
-_mix = ops.BatchMatMul()
-_add_bias = ops.BiasAdd()  # on a CPU up to 26 times as fast as "+", which broadcasts
+from kandinsky_backend.ops import reference
+from kandinsky_backend.ops.plans import trace
+from kandinsky_backend.ops.plans.planned import planned
 
-# Attention computes its scores for as many queries at a time as keep them below this many bytes.
-_MAX_SCORE_BYTES = 256 * 2**20
+__all__ = ["planned"]
+
+
+def _half(*values: object) -> ModuleType:
+    """Who computes with these values: the trace of a plan where one of them is a stand-in, or MindSpore."""
+    return trace if trace.is_traced(*values) else reference
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., in) times weight (out, in) transposed, plus bias (out,): (..., out)."""
-    y = _matmul(x.reshape(-1, x.shape[-1]), weight)
-    if bias is not None:
-        y = _add_bias(y, bias)
-    return y.reshape(*x.shape[:-1], weight.shape[0])
+    return _half(x).linear(x, weight, bias)
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
     """Convolution of x (B, in, H, W) with weight (out, in, k, k), zero padded by `padding` pixels on each side."""
-    return ops.conv2d(x, weight, bias, stride=stride, pad_mode="pad", padding=padding)
+    return _half(x).conv2d(x, weight, bias, stride, padding)
 
 
 def downsample_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Halve x (B, in, H, W), H and W even, with weight (out, in, 3, 3), zero padded below and on the right only."""
-    # "same" puts the one row and column that an even size lacks at the end.
-    return ops.conv2d(x, weight, bias, stride=2, pad_mode="same")
+    return _half(x).downsample_conv2d(x, weight, bias)
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Normalise the last axis of x."""
-    return ops.LayerNorm(begin_norm_axis=-1, begin_params_axis=-1, epsilon=eps)(x, weight, bias)[0]
+    return _half(x).layer_norm(x, weight, bias, eps)
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Normalise x (B, C, H, W) over each of `groups` groups of channels; weight and bias are (C,)."""
-    return ops.group_norm(x, groups, weight, bias, eps)
+    return _half(x).group_norm(x, groups, weight, bias, eps)
 
 
 def group_norm_each(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """group_norm with a weight and a bias for each sample, (B, C)."""
-    # A sample's groups do not meet, so the batch may count as channels.
-    batch, channels, height, width = x.shape
-    as_one = x.reshape(1, batch * channels, height, width)
-    return group_norm(as_one, batch * groups, weight.reshape(-1), bias.reshape(-1), eps).reshape(x.shape)
+    return _half(x).group_norm_each(x, groups, weight, bias, eps)
 
 
 def concat(parts: Sequence[Tensor], axis: int) -> Tensor:
     """`parts`, of equal shape but for `axis`, one after the other."""
-    return ops.concat(parts, axis=axis)
+    return _half(*parts).concat(parts, axis)
+
+
+def take_rows(table: Tensor, rows: Tensor) -> Tensor:
+    """The rows of `table` (N, width) that `rows` (...), int32, name: (..., width)."""
+    return _half(table, rows).take_rows(table, rows)
 
 
 def split(x: Tensor, count: int, axis: int) -> tuple[Tensor, ...]:
     """`x` in `count` equal parts along `axis`."""
-    return ops.split(x, x.shape[axis] // count, axis=axis)
+    return _half(x).split(x, count, axis)
+
+
+def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`x` repeated along its axes of length 1, and along new ones in front, to `shape`."""
+    return reference.broadcast_to(x, shape)
+
+
+def ones(shape: tuple[int, ...], dtype: ms.Type) -> Tensor:
+    """A tensor of ones."""
+    return reference.ones(shape, dtype)
+
+
+def cumulative_sum(x: Tensor, axis: int) -> Tensor:
+    """The sum of each value of `x` and all before it along `axis`."""
+    return reference.cumulative_sum(x, axis)
 
 
 def silu(x: Tensor) -> Tensor:
     """x * sigmoid(x)."""
-    return x * ops.sigmoid(x)
+    return _half(x).silu(x)
 
 
 def quick_gelu(x: Tensor) -> Tensor:
     """x * sigmoid(1.702 x), the activation of OpenAI's CLIP."""
-    return x * ops.sigmoid(1.702 * x)
+    return _half(x).quick_gelu(x)
 
 
 def gelu(x: Tensor) -> Tensor:
     """The exact GELU, with erf."""
-    return x * 0.5 * (1.0 + ops.erf(x * math.sqrt(0.5)))
+    return _half(x).gelu(x)
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -91,60 +109,34 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = N
         key, value: (B, heads, K, head_dim).
         mask: added to the scores; broadcastable to (B, heads, Q, K).
     """
-    scale = 1.0 / math.sqrt(query.shape[-1])
-    queries = query.shape[2]
-    row_bytes = query.shape[0] * query.shape[1] * key.shape[2] * 4
-    rows = max(1, min(queries, _MAX_SCORE_BYTES // row_bytes))
-    if rows == queries:
-        return _attend(query * scale, key, value, mask)
-    parts = []
-    for start in range(0, queries, rows):
-        part = slice(start, min(start + rows, queries))
-        part_mask = mask if mask is None or mask.shape[-2] == 1 else mask[..., part, :]
-        parts.append(_attend(query[:, :, part] * scale, key, value, part_mask))
-    return ops.concat(parts, axis=2)
-
-
-def _attend(scaled_query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    scores = _scores(scaled_query, key)
-    if mask is not None:
-        scores = scores + mask
-    return _mix(ops.softmax(scores.astype(ms.float32), axis=-1).astype(value.dtype), value)
+    return _half(query, key, value).attention(query, key, value, mask)
 
 
 def map_to_tokens(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H * W, C), row by row."""
-    return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1)
+    return _half(x).map_to_tokens(x)
 
 
 def tokens_to_map(x: Tensor, height: int, width: int) -> Tensor:
     """(B, height * width, C) -> (B, C, height, width), the inverse of map_to_tokens."""
-    return x.transpose(0, 2, 1).reshape(x.shape[0], x.shape[2], height, width)
+    return _half(x).tokens_to_map(x, height, width)
 
 
 def nearest_rows(points: Tensor, table: Tensor) -> Tensor:
     """For each of `points` (N, D) the index of the nearest row of `table` (K, D), the first of equals: int32 (N,)."""
-    points, table = points.astype(ms.float32), table.astype(ms.float32)
-    half_norms = 0.5 * (table * table).sum(axis=1)
-    rows = max(1, _MAX_SCORE_BYTES // (4 * table.shape[0]))
-    # |p - t|^2 / 2 without |p|^2 / 2, which is the same for every row
-    parts = [(half_norms - _matmul(points[i : i + rows], table)).argmin(axis=1) for i in range(0, len(points), rows)]
-    return ops.concat(parts).astype(ms.int32)
+    return reference.nearest_rows(points, table)
 
 
 def upsample_nearest(x: Tensor) -> Tensor:
     """Double height and width of x (B, C, H, W) by repeating pixels."""
-    wide = ops.stack([x, x], axis=-1).reshape(*x.shape[:-1], -1)
-    return ops.stack([wide, wide], axis=-2).reshape(*x.shape[:-2], -1, wide.shape[-1])
+    return _half(x).upsample_nearest(x)
 
 
 def resize_nearest(x: Tensor, height: int, width: int) -> Tensor:
     """x (B, C, h, w) at (height, width), each a whole multiple of h and w, by repeating pixels."""
-    batch, channels, h, w = x.shape
-    spread = ops.broadcast_to(x.reshape(batch, channels, h, 1, w, 1), (batch, channels, h, height // h, w, width // w))
-    return spread.reshape(batch, channels, height, width)
+    return _half(x).resize_nearest(x, height, width)
 
 
 def downsample_mean(x: Tensor) -> Tensor:
     """Halve height and width of x (B, C, H, W) by averaging 2 x 2 pixels."""
-    return ops.avg_pool2d(x, kernel_size=2, stride=2)
+    return _half(x).downsample_mean(x)

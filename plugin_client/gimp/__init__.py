@@ -1,1 +1,1 @@
-"""The GIMP 3 plug-in. Only plugin.py, pixels.py, insert.py and what they share with the dialog import gi."""
+"""The GIMP 3 plug-in: the part of the editors' side that needs gi."""

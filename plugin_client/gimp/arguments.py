@@ -6,25 +6,29 @@ wide as its type, a choice is text, and what is not acceptable is refused here b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from plugin_client.client import make_blend
-from plugin_client.gimp.ingredients import json_list
-from plugin_client.gimp.placing import USUAL_SIDE, Area, made_size
-from plugin_client.gimp.translation import _
+from plugin_client.client import make_blend, redraw_of
+from plugin_client.editor.geometry import USUAL_SIDE, Area, made_size
+from plugin_client.editor.ingredients import Ingredient, json_list, weights_without_empty
+from plugin_client.editor.translation import _, unmarked
+from plugin_client.regions import MOST_GROWTH, Growth, growth, growth_to_aspect
 from plugin_client.sweep import MAX_FRAMES, MIN_FRAMES, frames_of
-from plugin_client.wire.errors import UsageError
-from plugin_client.wire.messages import Blend, Item
+from plugin_client.wire import settings
+from plugin_client.wire.errors import BadArgument, Path, UsageError, dotted
+from plugin_client.wire.marking import N_
+from plugin_client.wire.messages import Blend, Item, Picture, Redraw, Refine, Repaint
+from plugin_client.wire.settings import BlendSettings, SettingField, Value, redraw_settings
 
-Value = str | int | float | bool
 Conversion = Literal["ask", "layer", "new-image"]
 FramesAs = Literal["group", "new-image"]
+Seen = Literal["visible", "layer"]
+Region = Literal["selection", "layer"]
 
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Blend)}
 _COUNT = "count"
-_IN_ERRORS = "blend."  # how the codec names the fields of a blend
+LEAST_ASPECT = 0.05  # of an image that grows, and 1 / of it the most
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,20 @@ class Argument:
     default: Value
 
 
-def _setting(name: str, label: str, help_: str) -> Argument:
-    return Argument(name.replace("_", "-"), label, help_, _DEFAULTS[name])
+def _argument(one: SettingField) -> Argument:
+    """Return the argument of a setting."""
+    words = _(one.setting.help)
+    choices = f" ({', '.join(one.choices)})" if one.choices else ""
+    return Argument(one.option, unmarked(_(one.setting.label)), f"{words[:1].upper()}{words[1:]}{choices}", one.default)
 
 
 INGREDIENTS = Argument(
     "ingredients",
     _("Ingredients"),
     _(
-        'What to blend, as JSON: [{"layer": TATTOO, "weight": 0.5}, {"text": "a cat", "weight": 0.5}]. A layer may '
-        'have "fit" (crop, pad, stretch) and "backdrop" ([red, green, blue]); {"embeds", "weight", "label"} is as in a '
-        "recipe"
+        'Ingredients of the blend, as JSON: [{"layer": TATTOO, "weight": 0.5}, {"text": "a cat", "weight": 0.5}]. A '
+        'layer may have "fit" (crop, pad, stretch) and "backdrop" ([red, green, blue]); {"embeds", "weight", "label"} '
+        "is as in a recipe"
     ),
     "",
 )
@@ -56,41 +63,49 @@ CONVERSION = Argument(
     "conversion",
     _("Gray and indexed images"),
     _(
-        'What becomes of colours in a gray or indexed image: "ask" (a script is refused), "layer" (the new layer loses '
+        'Colours of a result in a gray or indexed image: "ask" (a script is refused), "layer" (the new layer loses '
         'them), "new-image" (the result opens as a new image)'
     ),
     "ask",
 )
-SETTINGS = (
-    _setting("negative", _("Keep away from"), _("What the picture is not to show")),
-    _setting(
-        "decoder_prompt", _("Words for the painting"), _("Reaches the multilingual text encoder beside the blend")
+# Where an argument means more to GIMP than to the wire.
+_OWN = {
+    "width": Argument(
+        "width",
+        unmarked(_(settings.SETTINGS["width"].setting.label)),
+        _("Width of the picture that the model makes, in pixels; 0 follows the image or selection"),
+        0,
     ),
-    Argument(
-        "width", _("Width"), _("Of the picture that the model makes, in pixels; 0 follows the image or selection"), 0
+    "height": Argument(
+        "height",
+        unmarked(_(settings.SETTINGS["height"].setting.label)),
+        _("Height of the picture that the model makes, in pixels; 0 follows the image or selection"),
+        0,
     ),
-    Argument("height", _("Height"), _("As width"), 0),
-    _setting("steps", _("Steps"), _("Of painting; fewer are quicker and rougher")),
-    _setting("guidance", _("Guidance"), _("How closely the painting follows the blend")),
-    _setting("prior_steps", _("Prior steps"), _("Of turning a prompt into what a picture of it would look like")),
-    _setting("prior_guidance", _("Prior guidance"), _("How closely that follows the words")),
-    Argument("seed", _("Seed"), _("The same seed makes the same picture; -1 draws one"), -1.0),
-    _setting(_COUNT, _("Variations"), _("How many pictures")),
-    _setting("blending", _("Blending"), _('"linear" or "spherical", which keeps the strength of what it mixes')),
-    _setting("normalise", _("Normalise"), _("Divide the weights by their sum")),
-    _setting("model", _("Model"), _("One of those that the daemon offers; none is its first")),
+    "seed": Argument(
+        "seed",
+        unmarked(_(settings.SETTINGS["seed"].setting.label)),
+        _("The same seed makes the same picture; -1 draws one"),
+        -1.0,
+    ),
+}
+SETTINGS = tuple(
+    _OWN.get(one.name) or _argument(one) for one in settings.SETTINGS.values() if one.setting.asked != "never"
 )
 
 TO = Argument(
     "to",
     _("Weights at the end"),
-    _("Of a sweep, as JSON: one for each of the ingredients, such as [0, 1]; their own weights are those at its start"),
+    _(
+        "Weights at the end of a sweep, as JSON: one for each ingredient, such as [0, 1]; their own weights are those "
+        "at its start"
+    ),
     "",
 )
 FRAMES = Argument(
     "frames",
     _("Frames"),
-    _("How many pictures the sweep has, from {least} to {most}").format(least=MIN_FRAMES, most=MAX_FRAMES),
+    _("Number of pictures of the sweep, from {least} to {most}").format(least=MIN_FRAMES, most=MAX_FRAMES),
     8,
 )
 FRAMES_AS = Argument(
@@ -102,39 +117,122 @@ FRAMES_AS = Argument(
     ),
     "group",
 )
-VARIATION = Argument("variation", _("Variation"), _("Of the seed, the number of the first picture, from 0"), 0)
-SWEEP = Argument("sweep", _("Sweep"), _("Whether the dialog moves the weights"), False)
+VARIATION = Argument("variation", _("Variation"), _("Number of the first variation of the seed, from 0"), 0)
+SWEEP = Argument("sweep", _("Sweep"), _("Whether the dialog makes a sweep"), False)
 SWEEP_SETTINGS = tuple(argument for argument in SETTINGS if argument.name != _COUNT)  # each frame is one picture
 
 
-def blend_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -> Blend:
-    """The blend that the arguments SETTINGS ask for; those that a procedure has not are at their defaults.
+def _redraw_arguments(request: type[BlendSettings]) -> tuple[Argument, ...]:
+    """Return the arguments of a kind of request that draws into a picture: its own settings first."""
+    return (*map(_argument, redraw_settings(request)), *SETTINGS)
 
-    Where no size is given it has none: `running.fitted` finds one.
+
+REPAINT_SETTINGS = _redraw_arguments(Repaint)
+REFINE_SETTINGS = _redraw_arguments(Refine)
+SEEN = Argument(
+    "seen",
+    _("What the model sees"),
+    _('What is drawn into: "visible" (all that is to be seen of the image) or "layer" (the selected layer alone)'),
+    "visible",
+)
+REGION = Argument(
+    "region",
+    _("Region"),
+    _('What is drawn anew: "selection" (refused where nothing is selected) or "layer" (the whole selected layer)'),
+    "selection",
+)
+GROWTH_SIDES = tuple(
+    Argument(
+        side, label, _("Pixels by which the image grows at this side, from 0 to {most}").format(most=MOST_GROWTH), 0
+    )
+    for side, label in (("left", _("Left")), ("top", _("Top")), ("right", _("Right")), ("bottom", _("Bottom")))
+)
+ASPECT = Argument(
+    "aspect",
+    _("Aspect ratio"),
+    _("Width / height that the image grows to, with what is there in the middle; 0 grows by pixels"),
+    0.0,
+)
+
+
+def growth_of(values: Mapping[str, Value], size: tuple[int, int]) -> Growth:
+    """Return by how much the sides GROWTH_SIDES, or ASPECT, let an image of `size` grow.
+
+    Raises:
+        UsageError: a value is out of its range, both are given, or nothing grows; the text names the argument.
+    """
+    sides = {one.name: int(values[one.name]) for one in GROWTH_SIDES}
+    aspect = float(values[ASPECT.name])
+    if not aspect:
+        return growth(**sides)
+    if any(sides.values()):
+        raise UsageError(N_("aspect and pixels for a side were given: give one of them"))
+    if not LEAST_ASPECT <= aspect <= 1 / LEAST_ASPECT:
+        raise UsageError(
+            N_("aspect is {value}: must be a number from {low} to {high}, or 0 to grow by pixels"),
+            value=aspect,
+            low=LEAST_ASPECT,
+            high=round(1 / LEAST_ASPECT),
+        )
+    found = growth_to_aspect(size, aspect)
+    return growth(left=found.left, top=found.top, right=found.right, bottom=found.bottom)
+
+
+def redraw_with(source: Picture, mask: Picture | None, items: tuple[Item, ...], values: Mapping[str, Value]) -> Redraw:
+    """Return the request that draws into a picture, where the mask is white, as REPAINT_SETTINGS ask for.
+
+    Without a mask all of it is refined, as REFINE_SETTINGS ask for. Errors as of blend_of.
+    """
+    own = {one.name.replace("-", "_") for one in redraw_settings(Refine if mask is None else Repaint)}
+    drawing: dict[str, Any] = {name: values[name] for name in own if name in values}
+    known, size = _known(values, Area(0, 0, source.width, source.height))
+    try:
+        return redraw_of(source, mask, items, size=size, **drawing, **known)
+    except BadArgument as exc:
+        raise UsageError(exc.render(_, name=_argument_name(exc.path))) from exc
+
+
+def blend_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -> Blend:
+    """Return the blend that the arguments SETTINGS ask for; those that a procedure has not are at their defaults.
+
+    Where no size is given it has none: GenerateRequest finds one.
 
     Raises:
         UsageError: a value is out of its range; the text names the argument.
     """
-    given = [argument.name for argument in SETTINGS if argument.name in values]
-    known = {name.replace("-", "_"): values[name] for name in given}
-    width, height, seed = known.pop("width"), known.pop("height"), known.pop("seed")
-    sides = _sides(int(width), int(height))
-    size = made_size(area, *sides, USUAL_SIDE) if any(sides) else sides
+    known, size = _known(values, area)
     try:
-        return make_blend(items, size=size, seed=_seed(float(seed)), **known)
-    except UsageError as exc:
-        raise UsageError(_renamed(str(exc))) from exc
+        return make_blend(items, size=size, **known)
+    except BadArgument as exc:
+        raise UsageError(exc.render(_, name=_argument_name(exc.path))) from exc
 
 
-def sweep_of(items: tuple[Item, ...], values: Mapping[str, Value], area: Area) -> tuple[Blend, ...]:
-    """The frames that the arguments SWEEP_SETTINGS, TO and FRAMES ask for. Errors as of blend_of and frames_of."""
+def _known(values: Mapping[str, Value], area: Area) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Return those of SETTINGS that there are, and the size for an area, 0 x 0 where none is asked for."""
+    given = [argument.name for argument in SETTINGS if argument.name in values]
+    known: dict[str, Any] = {name.replace("-", "_"): values[name] for name in given}
+    sides = _sides(int(known.pop("width")), int(known.pop("height")))
+    known["seed"] = _seed(float(known["seed"]))
+    return known, made_size(area, *sides, USUAL_SIDE) if any(sides) else sides
+
+
+def sweep_of(items: tuple[Item, ...], to: Sequence[Any], values: Mapping[str, Value], area: Area) -> tuple[Blend, ...]:
+    """Return the frames that SWEEP_SETTINGS and FRAMES ask for, the last of which has the weights `to`.
+
+    Errors as of blend_of and frames_of.
+    """
     one_picture = {name: value for name, value in values.items() if name != _COUNT}
     blend = blend_of(items, one_picture, area)
-    return frames_of(blend, json_list(str(values[TO.name]), TO.name), int(values[FRAMES.name]))
+    return frames_of(blend, to, int(values[FRAMES.name]))
+
+
+def end_weights(values: Mapping[str, Value], ingredients: Sequence[Ingredient]) -> list[Any]:
+    """The weights in TO of the ingredients that are blended, not yet checked. Errors as of json_list."""
+    return weights_without_empty(json_list(str(values[TO.name]), TO.name), ingredients)
 
 
 def conversion_of(values: Mapping[str, Value]) -> Conversion:
-    """What becomes of colours.
+    """The value of "conversion".
 
     Raises:
         UsageError: the value is none of the choices.
@@ -144,8 +242,20 @@ def conversion_of(values: Mapping[str, Value]) -> Conversion:
 
 
 def frames_as_of(values: Mapping[str, Value]) -> FramesAs:
-    """Where the frames of a sweep go. Errors as of conversion_of."""
+    """The value of "frames-as". Errors as of conversion_of."""
     choice: FramesAs = _choice(values, FRAMES_AS, get_args(FramesAs))
+    return choice
+
+
+def seen_of(values: Mapping[str, Value]) -> Seen:
+    """The value of "seen". Errors as of conversion_of."""
+    choice: Seen = _choice(values, SEEN, get_args(Seen))
+    return choice
+
+
+def region_of(values: Mapping[str, Value]) -> Region:
+    """The value of "region". Errors as of conversion_of."""
+    choice: Region = _choice(values, REGION, get_args(Region))
     return choice
 
 
@@ -153,9 +263,10 @@ def _choice(values: Mapping[str, Value], argument: Argument, choices: tuple[Any,
     value = values[argument.name]
     if value not in choices:
         raise UsageError(
-            _("{name} is {value!r}: must be one of {choices}").format(
-                name=argument.name, value=value, choices=", ".join(choices)
-            )
+            N_("{name} is {value!r}: must be one of {choices}"),
+            name=argument.name,
+            value=value,
+            choices=", ".join(choices),
         )
     return value
 
@@ -164,9 +275,9 @@ def _sides(width: int, height: int) -> tuple[int, int]:
     for name, side in (("width", width), ("height", height)):
         if side < 0:
             raise UsageError(
-                _("{name} is {side}: must be a number of pixels, or 0 to follow the image or selection").format(
-                    name=name, side=side
-                )
+                N_("{name} is {side}: must be a number of pixels, or 0 to follow the image or selection"),
+                name=name,
+                side=side,
             )
     return width, height
 
@@ -175,11 +286,10 @@ def _seed(value: float) -> int | None:
     if value == -1:
         return None
     if not value.is_integer():
-        raise UsageError(_("seed is {value}: must be a whole number, or -1 to draw one").format(value=value))
+        raise UsageError(N_("seed is {value}: must be a whole number, or -1 to draw one"), value=value)
     return int(value)
 
 
-def _renamed(sentence: str) -> str:
-    """A sentence of the codec, "blend.prior_steps is 0: ...", with the argument's name."""
-    name, space, rest = sentence.removeprefix(_IN_ERRORS).partition(" ")
-    return f"{name.replace('_', '-')}{space}{rest}"
+def _argument_name(path: Path) -> str:
+    """`prior-steps` for the path ("prior_steps",) of a blend."""
+    return dotted(path).replace("_", "-")

@@ -1,118 +1,163 @@
-"""What each procedure does when a script calls it, or the last values are used again."""
+"""The procedures that make pictures, run without a dialog: for a script, or with the values used last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult, Work, with_model_here
-from plugin_client.gimp import ingredients
-from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Value, blend_of, conversion_of, frames_as_of, sweep_of
-from plugin_client.gimp.connection import connect
-from plugin_client.gimp.insert import Place, insert, insert_frames, recipe_of
-from plugin_client.gimp.pixels import target
-from plugin_client.gimp.placing import NEW_IMAGE, Area
-from plugin_client.gimp.running import Claimant, Insert, fitted, items_of, make_layer, place_of
-from plugin_client.gimp.translation import _
-from plugin_client.sweep import Sweep
-from plugin_client.wire.errors import UsageError
-from plugin_client.wire.messages import Blend, Progress, TextItem
+from plugin_client.editor import ingredients
+from plugin_client.editor.connection import connect_or_start
+from plugin_client.editor.geometry import NEW_IMAGE
+from plugin_client.editor.requests import GenerateRequest, Request, Submitter
+from plugin_client.gimp.arguments import (
+    INGREDIENTS,
+    PROMPT,
+    blend_of,
+    conversion_of,
+    end_weights,
+    frames_as_of,
+    sweep_of,
+)
+from plugin_client.gimp.insert import Insert, OnNewImage, insert, insert_frames, recipe_of
+from plugin_client.gimp.items import items_of
+from plugin_client.gimp.pixels import layer_behind, target
+from plugin_client.gimp.place import Target, destination_of, new_image_for, place_in
+from plugin_client.job import BlendResult
+from plugin_client.wire.errors import KandinskyError, UsageError
+from plugin_client.wire.marking import N_
+from plugin_client.wire.messages import Blend, Progress, Refine, Repaint, TextItem
 from plugin_client.wire.recipe import blend_from_recipe, with_provenance
+from plugin_client.wire.settings import Value
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a procedure: the image that is open, what is selected in it, and the arguments by name."""
+    """One call of a procedure.
+
+    Args:
+        image: the open one, if any.
+        drawables: that are selected in it.
+        values: of the arguments, by name.
+        on_new_image: called with an image that is made for the result.
+    """
 
     image: Gimp.Image | None
     drawables: Sequence[Gimp.Drawable]
     values: Mapping[str, Value]
+    on_new_image: OnNewImage
 
 
 def blend_layers_and_prompts(call: Call) -> Gimp.Layer:
     image = image_of(call)
-    place = place_of(image, conversion_of(call.values))
+    place = place_in(image, conversion_of(call.values))
     items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
-    return _make(blend_of(items, call.values, target(image)), place, target(image))
+    area = target(image)
+    return make(call, GenerateRequest((blend_of(items, call.values, area),), area), place)
 
 
 def text_to_image(call: Call) -> Gimp.Layer:
     prompt = str(call.values[PROMPT.name])
     if not prompt.strip():
-        raise UsageError(_("prompt is empty: say what the picture is of"))
-    return _make(blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE), None, NEW_IMAGE)
+        raise UsageError(N_("prompt is empty: say what the picture is of"))
+    blend = blend_of((TextItem(prompt, 1.0),), call.values, NEW_IMAGE)
+    return make(call, GenerateRequest((blend,), NEW_IMAGE), None)
 
 
 def variations(call: Call) -> Gimp.Layer:
     image = image_of(call)
-    place = place_of(image, conversion_of(call.values))
-    layer = one_layer(call)
-    items = items_of(image, [ingredients.LayerIngredient(layer.get_tattoo(), 1.0)])
-    return _make(blend_of(items, call.values, target(image)), place, target(image))
+    place = place_in(image, conversion_of(call.values))
+    items = items_of(image, [ingredients.LayerIngredient(one_layer(call).get_tattoo(), 1.0)])
+    area = target(image)
+    return make(call, GenerateRequest((blend_of(items, call.values, area),), area), place)
 
 
 def again(call: Call) -> Gimp.Layer:
     image = image_of(call)
-    place = place_of(image, conversion_of(call.values))
+    place = place_in(image, conversion_of(call.values))
     recipe = recipe_of(one_layer(call))
+    check_blended(recipe)
 
-    def put(result: BlendResult, place: Place | None) -> Gimp.Layer:
+    def insert_with_provenance(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Gimp.Layer:
         recipes = [with_provenance(made, recipe) for made in result.recipes]
-        return insert(replace(result, recipes=recipes), place)
+        return insert(replace(result, recipes=recipes), place, on_new_image)
 
-    return _make(blend_from_recipe(recipe), place, target(image), put)
+    request = GenerateRequest((blend_from_recipe(recipe),), target(image))
+    return make(call, request, place, insert_with_provenance)
+
+
+def check_blended(recipe: dict[str, Any]) -> None:
+    """Refuse the recipe of a picture that was drawn into another one: which one a script has to say.
+
+    Raises:
+        UsageError: it is one.
+    """
+    kind = recipe.get("kind", Blend.kind)
+    if kind in (Refine.kind, Repaint.kind):
+        raise UsageError(
+            N_("the layer was drawn into a picture: call {procedure} with that picture and the layer's settings"),
+            procedure=f"kandinsky-blend-{kind}",
+        )
 
 
 def sweep(call: Call) -> Gimp.Layer:
     image = image_of(call)
     place = frames_place(image, call)
-    items = items_of(image, ingredients.parse(str(call.values[INGREDIENTS.name])))
+    given = ingredients.parse(str(call.values[INGREDIENTS.name]))
+    items, to = items_of(image, given), end_weights(call.values, given)
     area = target(image)
-    frames = sweep_of(items, call.values, area)
-
-    def submit(claimant: Claimant) -> Work:
-        return Sweep(claimant.submit, fitted(frames, claimant.client, area))
-
-    return _wait(submit, place, insert_frames)
+    return make(call, GenerateRequest(sweep_of(items, to, call.values, area), area), place, insert_frames)
 
 
-def frames_place(image: Gimp.Image, call: Call) -> Place | None:
-    """Where the frames of a sweep go. Frames that come as a new image lose no colours there."""
+def frames_place(image: Gimp.Image, call: Call) -> Target:
+    """The place for the frames of a sweep. Frames that come as a new image lose no colours there."""
     conversion = conversion_of(call.values)
-    return None if frames_as_of(call.values) == "new-image" else place_of(image, conversion)
+    return new_image_for(image) if frames_as_of(call.values) == "new-image" else place_in(image, conversion)
 
 
-def _make(blend: Blend, place: Place | None, area: Area, put: Insert = insert) -> Gimp.Layer:
-    def submit(claimant: Claimant) -> Work:
-        (sized,) = fitted([with_model_here(blend, claimant.client)], claimant.client, area)
-        return claimant.submit(sized)
-
-    return _wait(submit, place, put)
-
-
-def _wait(submit: Callable[[Claimant], Work], place: Place | None, put: Insert) -> Gimp.Layer:
+def make(call: Call, request: Request, place: Target, insert_: Insert = insert) -> Gimp.Layer:
+    """Have a request made and insert the result; then the daemon may forget it. Errors as of Job.result."""
     Gimp.progress_init("Kandinsky")
-    with connect() as client:
-        return make_layer(client, place, submit, show_progress, put)
+    with connect_or_start() as client:
+        submitter = Submitter(client, destination_of(place))
+        try:
+            work = request.submit(submitter)
+            for progress in work.watch():
+                show_progress(progress)
+            layer = insert_(work.result(), place, call.on_new_image)
+        except KandinskyError as exc:
+            submitter.settle(exc)
+            raise
+        submitter.settle(None)
+        work.discard()
+        return layer
 
 
 def show_progress(progress: Progress) -> None:
+    """Show how far a job is in GIMP's own progress bar."""
     if progress.steps:
         Gimp.progress_update(progress.step / progress.steps)
 
 
 def image_of(call: Call) -> Gimp.Image:
     if call.image is None:
-        raise UsageError(_("no image is open"))
+        raise UsageError(N_("no image is open"))
     return call.image
 
 
 def one_layer(call: Call) -> Gimp.Layer:
-    layers = [drawable for drawable in call.drawables if drawable.is_layer()]
+    """The layer that is selected, or whose mask is, or beside which a channel is.
+
+    Raises:
+        UsageError: there are several or none, or it is of another image.
+    """
+    layers = [found for drawable in call.drawables if (found := layer_behind(drawable))]
+    if not layers and call.drawables and call.image is not None:
+        layers = call.image.get_selected_layers()
     if len(layers) != 1:
-        raise UsageError(_("{number} layers are selected: select one").format(number=len(layers)))
+        raise UsageError(N_("{number} layers are selected: select one"), number=len(layers))
     if layers[0].get_image() != call.image:
-        raise UsageError(_("the layer {layer!r} is of another image").format(layer=layers[0].get_name()))
+        raise UsageError(N_("the layer {layer!r} is of another image"), layer=layers[0].get_name())
     return layers[0]

@@ -1,24 +1,25 @@
-"""Results become layers: in one undo step, and without a change to any layer that is there."""
+"""Inserts results as layers, in one undo step, and without a change to any layer that is there."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from gi.repository import Gimp
 
-from plugin_client.client import BlendResult
-from plugin_client.gimp.pixels import write_layer, write_mask
-from plugin_client.gimp.placing import Area, area_of
-from plugin_client.gimp.titles import frame_title, sweep_title, title, variation_title
-from plugin_client.gimp.translation import _
+from plugin_client.editor.geometry import Area, area_of
+from plugin_client.editor.pending_jobs import PendingJob
+from plugin_client.editor.titles import frame_title, sweep_title, title, variation_title
+from plugin_client.gimp.pixels import GROWTH_PARASITE, RECIPE_PARASITE, write_layer, write_mask
+from plugin_client.gimp.place import Place, Target, find_place
+from plugin_client.job import BlendResult
+from plugin_client.regions import NO_GROWTH, Growth, any_growth
 from plugin_client.wire.errors import UsageError
+from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import Picture
-
-RECIPE_PARASITE = "kandinsky-blend-recipe"
 
 _PERSISTENT = 1  # GIMP_PARASITE_PERSISTENT and _UNDOABLE: macros, which gi does not carry
 _UNDOABLE = 2
@@ -29,46 +30,53 @@ _LAYER_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where layers go: into `image`, over `area` of it, masked by the selection that there was at that time."""
-
-    image: Gimp.Image
-    area: Area
-    selection: bytes | None = field(default=None, repr=False)  # over the area: see read_selection; None masks nothing
+OnNewImage = Callable[[Gimp.Image], object]
+Insert = Callable[[BlendResult, Target, OnNewImage], Gimp.Layer]
 
 
-def insert(result: BlendResult, place: Place | None) -> Gimp.Layer:
-    """The picture as a new layer above the selected one; several pictures as a group of layers.
+def leave_to_the_script(image: Gimp.Image) -> None:
+    """Show a new image nowhere: the script that asked for it does that, or does not."""
 
-    Without a place, or when its image was closed meanwhile, they come in a new image.
+
+def insert(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Gimp.Layer:
+    """Insert the picture as a new layer above the selected one; several pictures as a group of layers.
+
+    Without a place they come in a new image of their own size; when the place is in no open image, in one of the size
+    that they were to have. `on_new_image` is called with it: it shows the image, or leaves that to a script.
     """
-    if place is None or not place.image.is_valid():
-        with _new_image(result.pictures[0]) as place:
+    if not isinstance(place, Place) or not place.image.is_valid():
+        with _new_image(_new_area(result, place), on_new_image) as place:
             return _insert(result, place)
     with _one_undo_step(place.image):
-        return _insert(result, place)
+        layer = _insert(result, place)
+        _grow(place)
+        return layer
 
 
-def insert_frames(result: BlendResult, place: Place | None) -> Gimp.Layer:
-    """The frames of a sweep, the first of them lowest as in every animation of GIMP: a group, above the selected layer.
+def insert_frames(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Gimp.Layer:
+    """Insert the frames of a sweep as a group, the first lowest as in every animation of GIMP; return the group.
 
-    Without a place, or when its image was closed meanwhile, they are the layers of a new image, and the last of them
-    is returned: GIMP exports the layers of an image as an animation, and a group as a single frame of it.
+    In a new image, as of insert, they are its layers, and the last of them is returned: GIMP exports the layers of an
+    image as an animation, and a group as a single frame of it.
     """
-    if place is None or not place.image.is_valid():
-        with _new_image(result.pictures[0]) as place:
+    if not isinstance(place, Place) or not place.image.is_valid():
+        with _new_image(_new_area(result, place), on_new_image) as place:
             return _add_frames(result, place, None)
     with _one_undo_step(place.image):
-        parent, position = _above_the_selected(place.image)
+        parent, position = _above(place)
         group = Gimp.GroupLayer.new(place.image, sweep_title(result.recipes[0], result.recipes[-1]))
         place.image.insert_layer(group, parent, position)
         _add_frames(result, place, group)
         return group
 
 
+def insert_recovered(pending: PendingJob, result: BlendResult, on_new_image: OnNewImage) -> Gimp.Layer:
+    """Insert the result of a pending job into its image, if that is open and has the same form; else into a new one."""
+    return insert(result, find_place(pending.destination), on_new_image)
+
+
 def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
-    """The recipe that came with a layer, as it is: recipe.py checks it.
+    """The recipe that is attached to a layer, not yet checked.
 
     Raises:
         UsageError: it has none.
@@ -76,21 +84,30 @@ def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
     parasite = layer.get_parasite(RECIPE_PARASITE)
     if parasite is None:
         raise UsageError(
-            _("the layer {layer!r} was not made by Kandinsky Blend: it carries no settings").format(
-                layer=layer.get_name()
-            )
+            N_("the layer {layer!r} was not made by Kandinsky Blend: it carries no settings"), layer=layer.get_name()
         )
     try:
         recipe: dict[str, Any] = json.loads(bytes(parasite.get_data()))
     except (ValueError, RecursionError) as exc:
         raise UsageError(
-            _("the settings in the layer {layer!r} are damaged: {reason}").format(layer=layer.get_name(), reason=exc)
+            N_("the settings in the layer {layer!r} are damaged: {reason}"), layer=layer.get_name(), reason=exc
         ) from exc
     return recipe
 
 
+def growth_by(layer: Gimp.Layer) -> Growth:
+    """By how much the image has grown for a layer."""
+    parasite = layer.get_parasite(GROWTH_PARASITE)
+    if parasite is None:
+        return NO_GROWTH
+    try:
+        return any_growth(**json.loads(bytes(parasite.get_data())))
+    except (ValueError, TypeError):
+        return NO_GROWTH  # damaged
+
+
 def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
-    parent, position = _above_the_selected(place.image)
+    parent, position = _above(place)
     if len(result.pictures) == 1:
         layer = _layer(result.pictures[0], title(result.recipes[0]), place)
         _add(layer, result.recipes[0], place, parent, position)
@@ -103,20 +120,21 @@ def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
 
 
 def _add_frames(result: BlendResult, place: Place, parent: Gimp.Layer | None) -> Gimp.Layer:
-    """Each above the one before; the last."""
+    """Insert each frame above the one before, and return the last."""
     for number, (picture, recipe) in enumerate(zip(result.pictures, result.recipes, strict=True), start=1):
         layer = _layer(picture, frame_title(recipe, number, len(result.pictures)), place)
         _add(layer, recipe, place, parent, 0)
     return layer
 
 
-def _above_the_selected(image: Gimp.Image) -> tuple[Gimp.Layer | None, int]:
-    """The group and the position in it where a new layer goes: above the topmost of the selected layers."""
-    selected = image.get_selected_layers()
-    if not selected:
+def _above(place: Place) -> tuple[Gimp.Layer | None, int]:
+    """The group and the position in it where a new layer goes: above the named one, or the topmost selected one."""
+    named = place.image.get_layer_by_tattoo(place.above) if place.above else None
+    below = [named] if named else place.image.get_selected_layers()
+    if place.is_on_top or not below:
         return None, 0
-    topmost = min(selected, key=_path)
-    return topmost.get_parent(), image.get_item_position(topmost)
+    topmost = min(below, key=_path)
+    return topmost.get_parent(), place.image.get_item_position(topmost)
 
 
 def _path(layer: Gimp.Layer) -> tuple[int, ...]:
@@ -140,7 +158,9 @@ def _add(layer: Gimp.Layer, recipe: dict[str, Any], place: Place, parent: Gimp.L
         mask = layer.create_mask(Gimp.AddMaskType.WHITE)
         layer.add_mask(mask)
         write_mask(mask, place.area, place.selection)
-    layer.attach_parasite(_parasite(recipe))
+    layer.attach_parasite(_parasite(RECIPE_PARASITE, recipe))
+    if place.growing != NO_GROWTH:
+        layer.attach_parasite(_parasite(GROWTH_PARASITE, asdict(place.growing)))
 
 
 def _fit(layer: Gimp.Layer, area: Area) -> None:
@@ -149,21 +169,34 @@ def _fit(layer: Gimp.Layer, area: Area) -> None:
     layer.set_offsets(area.x, area.y)
 
 
-def _parasite(recipe: dict[str, Any]) -> Gimp.Parasite:
-    data = json.dumps(recipe, sort_keys=True).encode("ascii")  # gi takes no byte above 127 here
-    return Gimp.Parasite.new(RECIPE_PARASITE, _PERSISTENT | _UNDOABLE, list(data))
+def _grow(place: Place) -> None:
+    """Let the canvas grow; the layers keep their places in what was there."""
+    growing = place.growing
+    if growing != NO_GROWTH:
+        size = growing.grown_size((place.image.get_width(), place.image.get_height()))
+        place.image.resize(*size, growing.left, growing.top)
+
+
+def _parasite(name: str, plain: dict[str, Any]) -> Gimp.Parasite:
+    data = json.dumps(plain, sort_keys=True).encode("ascii")  # gi takes no byte above 127 here
+    return Gimp.Parasite.new(name, _PERSISTENT | _UNDOABLE, list(data))
+
+
+def _new_area(result: BlendResult, place: Target) -> Area:
+    """The area of a new image for a result: the size that the place has, or else that of the pictures."""
+    return area_of(result.pictures[0]) if place is None else Area(0, 0, place.area.width, place.area.height)
 
 
 @contextmanager
-def _new_image(picture: Picture) -> Iterator[Place]:
-    """An image of the picture's size, in which nothing can be undone until it is filled."""
-    area = area_of(picture)
+def _new_image(area: Area, on_new_image: OnNewImage) -> Iterator[Place]:
+    """An image of the area's size, in which nothing can be undone until it is filled."""
     image = Gimp.Image.new(area.width, area.height, Gimp.ImageBaseType.RGB)
     image.undo_disable()
     try:
         yield Place(image, area)
     finally:
         image.undo_enable()
+    on_new_image(image)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What GIMP calls: the list of procedures, their making, and each run with its errors told in one sentence."""
+"""The plug-in that GIMP calls: it lists and creates the procedures, runs them, and reports their errors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin_client.gimp import ingredients, procedures, services
-from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Argument, Value
-from plugin_client.gimp.commands import Call
-from plugin_client.gimp.procedures import BLEND, Definition
+from plugin_client.editor import ingredients
+from plugin_client.editor.translation import _
+from plugin_client.gimp import procedures, services
+from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Argument
+from plugin_client.gimp.commands import Call, one_layer
+from plugin_client.gimp.insert import leave_to_the_script
+from plugin_client.gimp.procedures import AGAIN, BLEND, REDRAWING, Definition
 from plugin_client.gimp.services import Service
-from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
+from plugin_client.wire.settings import Value
 
 Status = Gimp.PDBStatusType
 
@@ -39,23 +42,21 @@ def run(
     config: Gimp.ProcedureConfig,
     definition: Definition,
 ) -> Gimp.ValueArray:
-    """Run a procedure, and tell GIMP how it ended."""
+    """Run a procedure that makes a picture, and return its values and status to GIMP."""
     Gegl.init(None)
-    call = Call(image, drawables, _values(config, definition.arguments))
+    on_new_image = leave_to_the_script if run_mode == Gimp.RunMode.NONINTERACTIVE else Gimp.Display.new
+    call = Call(image, drawables, _values(config, definition.arguments), on_new_image)
 
     def act() -> Gimp.ValueArray:
         if run_mode == Gimp.RunMode.INTERACTIVE:
             return _closed(procedure, _show_dialog(procedure, call, config), call)
-        layer = definition.run(call)
-        if run_mode == Gimp.RunMode.WITH_LAST_VALS and layer.get_image() != image:
-            Gimp.Display.new(layer.get_image())  # Repeat of what opens an image; a script shows what it likes
-        return _success(GObject.Value(Gimp.Layer, layer))
+        return _success(GObject.Value(Gimp.Layer, definition.run(call)))
 
-    return _told(procedure, act)
+    return _report_errors(procedure, act)
 
 
 def serve(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, service: Service) -> Gimp.ValueArray:
-    """The same for a procedure that makes no picture."""
+    """Run a procedure that makes no picture, and return its values and status to GIMP."""
     Gegl.init(None)
     values = _values(config, service.arguments)
 
@@ -67,19 +68,19 @@ def serve(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, service: Serv
             return procedure.new_return_values(Status.SUCCESS, None)
         return _success(*services.values_of(service, service.run(values)))
 
-    return _told(procedure, act)
+    return _report_errors(procedure, act)
 
 
-def _told(procedure: Gimp.Procedure, act: Callable[[], Gimp.ValueArray]) -> Gimp.ValueArray:
-    """What `act` returns, or what GIMP is to say of its error."""
+def _report_errors(procedure: Gimp.Procedure, act: Callable[[], Gimp.ValueArray]) -> Gimp.ValueArray:
+    """The values that `act` returns, or the error that it raises in the form in which GIMP shows it."""
     try:
         return act()
     except JobCancelled:
         return procedure.new_return_values(Status.CANCEL, None)
     except UsageError as exc:
-        return _failure(procedure, Status.CALLING_ERROR, str(exc))
+        return _failure(procedure, Status.CALLING_ERROR, exc.render(_))
     except KandinskyError as exc:
-        return _failure(procedure, Status.EXECUTION_ERROR, str(exc))
+        return _failure(procedure, Status.EXECUTION_ERROR, exc.render(_))
     except Exception as exc:  # noqa: BLE001 - GIMP would show an empty window, and the reason nowhere
         traceback.print_exc()
         return _failure(
@@ -90,16 +91,21 @@ def _told(procedure: Gimp.Procedure, act: Callable[[], Gimp.ValueArray]) -> Gimp
 
 
 def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureConfig) -> Gimp.Layer | None:
-    """Every entry shows the dialog of kandinsky-blend, and remembers those of its values that are its own too."""
+    """Show the dialog of kandinsky-blend, and copy to the procedure's own config the values that both have."""
     # Gtk wants a display from its import on, which a script's GIMP has not.
     from gi.repository import GimpUi
 
-    from plugin_client.gimp.dialog.openings import open_dialog
+    from plugin_client.gimp.dialog.openings import open_dialog, open_redraw, redraw_recipe, redrawn_by
 
     GimpUi.init(BLEND)
     name = procedure.get_name()
     if name == BLEND:
         return open_dialog(name, call, procedure, config)
+    if name in REDRAWING:
+        return open_redraw(procedure, config, call)
+    if name == AGAIN and (recipe := redraw_recipe(call)):
+        shown = procedures.create(procedure.get_plug_in(), redrawn_by(one_layer(call), recipe), run)
+        return open_redraw(shown, shown.create_config(), call, recipe)
     shown = procedures.create(procedure.get_plug_in(), BLEND, run)
     values = shown.create_config()
     layer = open_dialog(name, call, shown, values)
@@ -112,7 +118,7 @@ def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureCo
 
 
 def _closed(procedure: Gimp.Procedure, layer: Gimp.Layer | None, call: Call) -> Gimp.ValueArray:
-    """How a dialog ended: its values are remembered when something was made.
+    """The status of a dialog that was closed: SUCCESS, after which GIMP remembers the values, if it made a layer.
 
     GIMP keeps them in the image too, and complains with an error of its own where that was closed meanwhile.
     """

@@ -1,4 +1,4 @@
-"""The procedures that GIMP's menus and scripts see, as a table, and their making."""
+"""The procedures that make pictures, for GIMP's menus and scripts, as a table, and their creation."""
 
 from __future__ import annotations
 
@@ -7,26 +7,38 @@ from dataclasses import dataclass
 
 from gi.repository import Gimp, GObject
 
-from plugin_client.gimp import commands
+from plugin_client.editor.translation import _
+from plugin_client.gimp import commands, redraw_commands
 from plugin_client.gimp.arguments import (
+    ASPECT,
     CONVERSION,
     FRAMES,
     FRAMES_AS,
+    GROWTH_SIDES,
     INGREDIENTS,
     PROMPT,
+    REFINE_SETTINGS,
+    REGION,
+    REPAINT_SETTINGS,
+    SEEN,
     SETTINGS,
     SWEEP,
     SWEEP_SETTINGS,
     TO,
     VARIATION,
     Argument,
-    Value,
 )
 from plugin_client.gimp.commands import Call
-from plugin_client.gimp.translation import _
+from plugin_client.wire.settings import Value
 
 BLEND = "kandinsky-blend"
 SWEEP_FRAMES = "kandinsky-blend-sweep"
+REPAINT = "kandinsky-blend-repaint"
+REMOVE = "kandinsky-blend-remove"
+REFINE = "kandinsky-blend-refine"
+EXTEND = "kandinsky-blend-extend"
+AGAIN = "kandinsky-blend-again"
+REDRAWING = (REPAINT, REMOVE, REFINE, EXTEND)
 MENU = "<Image>/Filters/Kandinsky"
 
 WHOLE = (-(2**31), 2**31 - 1)
@@ -41,6 +53,8 @@ _ONE_DRAWABLE = Gimp.ProcedureSensitivityMask.DRAWABLE
 
 @dataclass(frozen=True)
 class Definition:
+    """A procedure that makes a picture."""
+
     label: str
     blurb: str
     help: str
@@ -90,7 +104,42 @@ PROCEDURES = {
         _WITH_IMAGE,
         commands.sweep,
     ),
-    "kandinsky-blend-again": Definition(
+    REPAINT: Definition(
+        _("Re_paint Selection..."),
+        _("A blend of layers and prompts, drawn into the selection, as a new layer with a mask"),
+        _(
+            "The selection and its surroundings are sent; its feather becomes the mask of the new layer, which can be "
+            "edited. Nothing outside the selection changes."
+        ),
+        (INGREDIENTS, REGION, SEEN, *REPAINT_SETTINGS, CONVERSION),
+        _WITH_IMAGE,
+        redraw_commands.repaint,
+    ),
+    REMOVE: Definition(
+        _("Re_move Selection..."),
+        _("The surroundings, drawn over what is selected, as a new layer with a mask"),
+        _("No words are needed. Nothing outside the selection changes."),
+        (SEEN, *REPAINT_SETTINGS, CONVERSION),
+        _WITH_IMAGE,
+        redraw_commands.remove,
+    ),
+    REFINE: Definition(
+        _("Re_fine Layer..."),
+        _("A layer drawn anew from itself, more or less close to it, as a new layer above it"),
+        _("Without ingredients the layer itself is what is drawn. A strength of 0 gives it back, 1 keeps nothing."),
+        (INGREDIENTS, *REFINE_SETTINGS, CONVERSION),
+        _ONE_DRAWABLE,
+        redraw_commands.refine,
+    ),
+    EXTEND: Definition(
+        _("_Extend Canvas..."),
+        _("The image goes on beyond its edges: by pixels, or to an aspect ratio"),
+        _("The image grows together with the new layer, in one undo step. Without ingredients what is there goes on."),
+        (INGREDIENTS, *GROWTH_SIDES, ASPECT, *REPAINT_SETTINGS, CONVERSION),
+        _WITH_IMAGE,
+        redraw_commands.extend,
+    ),
+    AGAIN: Definition(
         _("_Use These Settings Again..."),
         _("The picture of a layer that Kandinsky Blend made, once more"),
         _("The settings travel with the layer, also through saving. The layers that it was made of are not needed."),
@@ -102,7 +151,7 @@ PROCEDURES = {
 
 
 def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray]) -> Gimp.Procedure:
-    """The procedure of this name, which calls `run` with its definition last."""
+    """Create the procedure of this name, which calls `run` with its definition last."""
     definition = PROCEDURES[name]
     procedure = Gimp.ImageProcedure.new(plug_in, name, Gimp.PDBProcType.PLUGIN, run, definition)
     procedure.set_sensitivity_mask(definition.sensitivity)

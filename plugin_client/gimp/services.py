@@ -1,4 +1,4 @@
-"""The procedures that make no picture, as a table, and their making: Daemon Status, and Recover Lost Results."""
+"""The procedures that make no picture, as a table, and their creation: Daemon Status, and Recover Lost Results."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from typing import Any
 from gi.repository import Gimp, GObject
 
 from plugin_client.client import Client
-from plugin_client.gimp import claims, lost, report
-from plugin_client.gimp.arguments import Argument, Value
-from plugin_client.gimp.claims import Held
+from plugin_client.editor import recovery, report
+from plugin_client.editor.connection import connect_or_start, connect_to_running
+from plugin_client.editor.pending_jobs import PendingJobLock, lock_abandoned
+from plugin_client.editor.translation import _
+from plugin_client.gimp.arguments import Argument
 from plugin_client.gimp.commands import show_progress
-from plugin_client.gimp.connection import connect, connect_to_running
+from plugin_client.gimp.insert import OnNewImage, insert_recovered, leave_to_the_script
 from plugin_client.gimp.procedures import MENU, REAL, WHOLE, add_argument
-from plugin_client.gimp.translation import _
 from plugin_client.wire.errors import DaemonNotRunning, JobFailed, Refused, TransportError, UsageError
+from plugin_client.wire.marking import N_
+from plugin_client.wire.settings import Value
 
-Show = Callable[[Gimp.Image], object]
-Action = Callable[[Client, Held, Show], Gimp.Layer | None]
+Action = Callable[[Client, PendingJobLock, OnNewImage], Gimp.Layer | None]
 
 STATUS = "kandinsky-blend-status"
 RECOVER = "kandinsky-blend-recover"
 
 
 @dataclass(frozen=True)
-class Returned:
+class ReturnValue:
     """One value that a script gets; `example` has its type."""
 
     name: str
@@ -39,16 +41,18 @@ class Returned:
 
 @dataclass(frozen=True)
 class Service:
+    """A procedure that makes no picture."""
+
     label: str
     blurb: str
     help: str
     arguments: tuple[Argument, ...]
-    returned: tuple[Returned, ...]
+    returned: tuple[ReturnValue, ...]
     run: Callable[[Mapping[str, Value]], tuple[Any, ...]]  # for a script: the values that it gets
 
 
 def status(values: Mapping[str, Value]) -> tuple[Any, ...]:
-    """How the daemon is; none is started for that."""
+    """The state of the daemon; none is started for that."""
     try:
         with connect_to_running() as client:
             found = report.ask(client)
@@ -60,43 +64,42 @@ def status(values: Mapping[str, Value]) -> tuple[Any, ...]:
     return True, pong.version, *hardware, models, loaded, pong.waiting, pong.running, report.jobs_as_json(found)
 
 
-def recover(values: Mapping[str, Value], show: Show = lambda image: None) -> tuple[Any, ...]:
-    """Open the lost results, or discard them; `show` is called with each image that is made for one."""
-    act = _act(str(values[ACTION.name]))
-    held = claims.take_lost()
-    if not held:
+def recover(values: Mapping[str, Value], on_new_image: OnNewImage = leave_to_the_script) -> tuple[Any, ...]:
+    """Insert the results of abandoned jobs, or discard them."""
+    act = _action(str(values[ACTION.name]))
+    locks = lock_abandoned()
+    if not locks:
         return "[]", []
-    with connect() as client:
-        layers = [act(client, one, show) for one in held]
-    gone = [one.claim.title for one, layer in zip(held, layers, strict=True) if layer is None]
+    with connect_or_start() as client:
+        layers = [act(client, lock, on_new_image) for lock in locks]
+    gone = [lock.pending.title for lock, layer in zip(locks, layers, strict=True) if layer is None]
     return json.dumps([layer.get_id() for layer in layers if layer]), gone
 
 
-def _act(action: str) -> Action:
-    if action not in _ACTIONS:
-        raise UsageError(
-            _("action is {value!r}: must be one of {choices}").format(value=action, choices=", ".join(_ACTIONS))
-        )
-    return _ACTIONS[action]
+def _action(name: str) -> Action:
+    if name not in _ACTIONS:
+        raise UsageError(N_("action is {value!r}: must be one of {choices}"), value=name, choices=", ".join(_ACTIONS))
+    return _ACTIONS[name]
 
 
-def _open(client: Client, held: Held, show: Show) -> Gimp.Layer | None:
-    """The layer; None when there is no result any more."""
-    Gimp.progress_init(held.claim.title)
+def _open(client: Client, lock: PendingJobLock, on_new_image: OnNewImage) -> Gimp.Layer | None:
+    """Wait for a result and insert it; None when the daemon no longer has it."""
+    Gimp.progress_init(lock.pending.title)
     try:
-        result = lost.fetch(client, held, show_progress)
+        result = recovery.fetch(client, lock, show_progress)
     except (Refused, JobFailed) as exc:
-        held.settle(exc)
+        lock.settle(exc)
         return None
-    layer = lost.put_home(held, result, show)
+    layer = insert_recovered(lock.pending, result, on_new_image)
+    lock.settle(None)
     with suppress(TransportError):  # the daemon forgets it by itself in a day
-        lost.release(client, held)
+        recovery.release(client, lock)
     return layer
 
 
-def _discard(client: Client, held: Held, show: Show) -> None:
-    lost.release(client, held)
-    held.settle(None)
+def _discard(client: Client, lock: PendingJobLock, on_new_image: OnNewImage) -> None:
+    recovery.release(client, lock)
+    lock.settle(None)
 
 
 _ACTIONS: dict[str, Action] = {"open": _open, "discard": _discard}
@@ -110,24 +113,35 @@ ACTION = Argument(
 SERVICES = {
     STATUS: Service(
         _("_Daemon Status..."),
-        _("Whether the daemon that makes the pictures runs, what it offers, and what it does"),
+        _("State, models, hardware and jobs of the daemon that makes the pictures"),
         _("Starts no daemon. Where none runs, a script gets running = FALSE, zeros, and empty texts and lists."),
         (),
         (
-            Returned("running", _("Running"), _("Whether a daemon runs"), False),
-            Returned("version", _("Version"), _("Of the daemon"), ""),
-            Returned("device", _("Device"), _("What computes: CPU or Ascend; empty while it is not known"), ""),
-            Returned("precision", _("Precision"), _("In which it computes, e.g. float32"), ""),
-            Returned("memory", _("Memory"), _("That the models take, in bytes; 0 while it is not known"), 0.0),
-            Returned("uptime", _("Uptime"), _("How long it has been running, in seconds"), 0.0),
-            Returned("models", _("Models"), _("That it offers, by name; the first is used unless told otherwise"), []),
-            Returned("loaded", _("Loaded"), _("Those of them that are in memory"), []),
-            Returned("waiting", _("Waiting"), _("How many jobs wait"), 0),
-            Returned("working", _("Working"), _("How many jobs are being worked on"), 0),
-            Returned(
+            ReturnValue("running", _("Running"), _("Whether a daemon runs"), False),
+            ReturnValue("version", _("Version"), _("Version of the daemon"), ""),
+            ReturnValue(
+                "device",
+                _("Device"),
+                _("Hardware that the daemon computes on, CPU or Ascend; empty while it is not known"),
+                "",
+            ),
+            ReturnValue(
+                "precision", _("Precision"), _("Number format that the daemon computes in, such as float32"), ""
+            ),
+            ReturnValue(
+                "memory", _("Memory"), _("Memory that the models take, in bytes; 0 while it is not known"), 0.0
+            ),
+            ReturnValue("uptime", _("Uptime"), _("Time since the daemon started, in seconds"), 0.0),
+            ReturnValue(
+                "models", _("Models"), _("Names of the models that the daemon offers; the first is the default"), []
+            ),
+            ReturnValue("loaded", _("Loaded"), _("Names of the models that are in memory"), []),
+            ReturnValue("waiting", _("Waiting"), _("Number of jobs that wait"), 0),
+            ReturnValue("working", _("Working"), _("Number of jobs that run"), 0),
+            ReturnValue(
                 "jobs",
                 _("Jobs"),
-                _("Those that wait or run, as JSON: maps with job, title, state, step, steps, elapsed, remaining (s)"),
+                _("Jobs that wait or run, as JSON: maps with job, title, state, step, steps, elapsed, remaining (s)"),
                 "[]",
             ),
         ),
@@ -142,8 +156,10 @@ SERVICES = {
         ),
         (ACTION,),
         (
-            Returned("layers", _("Layers"), _("The new layers or groups of them, as JSON: a list of their ids"), "[]"),
-            Returned("gone", _("Gone"), _("The titles of the pictures that the daemon no longer has"), []),
+            ReturnValue(
+                "layers", _("Layers"), _("The new layers or groups of them, as JSON: a list of their ids"), "[]"
+            ),
+            ReturnValue("gone", _("Gone"), _("The titles of the pictures that the daemon no longer has"), []),
         ),
         recover,
     ),
@@ -151,7 +167,7 @@ SERVICES = {
 
 
 def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray]) -> Gimp.Procedure:
-    """The procedure of this name, which calls `run` with its service last."""
+    """Create the procedure of this name, which calls `run` with its service last."""
     service = SERVICES[name]
     procedure = Gimp.Procedure.new(plug_in, name, Gimp.PDBProcType.PLUGIN, run, service)
     procedure.set_menu_label(service.label)
@@ -168,14 +184,14 @@ def create(plug_in: Gimp.PlugIn, name: str, run: Callable[..., Gimp.ValueArray])
 
 
 def values_of(service: Service, values: tuple[Any, ...]) -> list[GObject.Value]:
-    """What `run` returned, as GIMP takes it."""
+    """The values that `run` returned, in the types that GIMP takes."""
     return [
         GObject.Value(GObject.TYPE_STRV if isinstance(returned.example, list) else type(returned.example), value)
         for returned, value in zip(service.returned, values, strict=True)
     ]
 
 
-def _add_returned(procedure: Gimp.Procedure, value: Returned) -> None:
+def _add_returned(procedure: Gimp.Procedure, value: ReturnValue) -> None:
     words, flags = (value.name, value.label, value.help), GObject.ParamFlags.READWRITE
     match value.example:
         case bool():

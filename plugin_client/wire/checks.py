@@ -1,4 +1,4 @@
-"""What no field says alone: the rules between the fields of one message.
+"""The rules between the fields of one message, which no field states alone.
 
 The codec applies them on both sides, so a client learns of a mistake before anything is sent.
 """
@@ -10,78 +10,170 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from plugin_client.wire.errors import ProtocolError
+from plugin_client.wire.errors import BadValue, Path
+from plugin_client.wire.faults import Fault
 from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_SIDE, MIN_SIDE
-from plugin_client.wire.messages import Blend, EmbedsItem, Picture
+from plugin_client.wire.messages import (
+    AnyRequest,
+    Blend,
+    EmbedsItem,
+    Picture,
+    PictureItem,
+    Progress,
+    Refine,
+    Repaint,
+    Result,
+)
 
+COLOURS = (3, 4)  # channels of RGB and RGBA
+CHANNELS = (1, *COLOURS)  # 1 is a mask
 MIN_RELATIVE_SUM = 1e-6  # of weights, beside the largest of them: below it they add up to 0, but for rounding
 
 
-def check_picture(picture: Picture, where: str) -> None:
-    expected = picture.width * picture.height * picture.channels
-    if len(picture.pixels) != expected:
-        size = f"{picture.width} x {picture.height} x {picture.channels}"
-        raise ProtocolError(f"{where} of {size} has {len(picture.pixels)} bytes of pixels, must have {expected}")
+def check_picture(picture: Picture, where: Path) -> None:
+    """Refuse a picture whose pixels do not fill its size."""
+    size = {"width": picture.width, "height": picture.height, "channels": picture.channels}
+    _check_channels(picture, where, CHANNELS)
+    expected, count = math.prod(size.values()), len(picture.pixels)
+    if count != expected:
+        raise BadValue(where, picture, Fault.PIXELS, **size, count=count, expected=expected)
 
 
-def check_embeds(item: EmbedsItem, where: str) -> None:
+def check_picture_item(item: PictureItem, where: Path) -> None:
+    """Refuse a mask to be blended."""
+    check_colours(item.picture, (*where, "picture"))
+
+
+def check_result(result: Result, where: Path) -> None:
+    """Refuse a mask as a result."""
+    for n, picture in enumerate(result.pictures):
+        check_colours(picture, (*where, "pictures", n))
+
+
+def check_progress(progress: Progress, where: Path) -> None:
+    """Refuse a mask as a preview."""
+    if progress.preview:
+        check_colours(progress.preview, (*where, "preview"))
+
+
+def check_colours(picture: Picture, where: Path) -> None:
+    """Refuse a mask where a picture belongs."""
+    _check_channels(picture, where, COLOURS)
+
+
+def _check_channels(picture: Picture, where: Path, allowed: tuple[int, ...]) -> None:
+    if picture.channels not in allowed:
+        raise BadValue((*where, "channels"), picture.channels, Fault.NOT_A_CHOICE, choices=", ".join(map(str, allowed)))
+
+
+def check_embeds(item: EmbedsItem, where: Path) -> None:
+    """Refuse bytes that are no finite float32 values."""
+    where = (*where, "embeds")
     if len(item.embeds) % 4:
-        raise ProtocolError(f"{where}.embeds has {len(item.embeds)} bytes, which are no whole float32 values")
+        raise BadValue(where, item.embeds, Fault.PARTIAL_VALUES, count=len(item.embeds))
     values = struct.unpack(f"<{len(item.embeds) // 4}f", item.embeds)
     if not all(map(math.isfinite, values)):
-        raise ProtocolError(f"{where}.embeds holds a value that is not finite")
+        raise BadValue(where, item.embeds, Fault.NOT_FINITE)
 
 
-def check_blend(blend: Blend, where: str) -> None:
-    weights = [item.weight for item in blend.items]
-    if not any(weights):
-        raise ProtocolError(f"{where}.items have no weight: at least one must not be 0")
-    _check_sum(blend, weights, where)
-    if len({len(item.embeds) for item in blend.items if isinstance(item, EmbedsItem)}) > 1:
-        raise ProtocolError(f"{where}.items have embeddings of different widths")
+def check_blend(blend: Blend, where: Path) -> None:
+    """Refuse items, weights and sizes that no blend can be made of."""
+    _check_items(blend, where)
     _check_size(blend, where)
-    produced = blend.width * blend.height * 3 * blend.count
-    if produced > MAX_MESSAGE_BYTES:
-        raise ProtocolError(
-            f"{where}.count is {blend.count}: so many pictures of {blend.width} x {blend.height} are {produced} bytes, "
-            f"and one job may make {MAX_MESSAGE_BYTES}"
+    _check_produced(blend, (blend.width, blend.height), 3, where)
+
+
+def check_refine(refine: Refine, where: Path) -> None:
+    """Refuse what no picture can be drawn anew of."""
+    _check_redraw(refine, where)
+
+
+def check_repaint(repaint: Repaint, where: Path) -> None:
+    """Refuse what cannot be drawn into a picture, and a mask that leaves nothing to do or to go by."""
+    _check_redraw(repaint, where)
+    source, mask, path = repaint.source, repaint.mask, (*where, "mask")
+    _check_channels(mask, path, (1,))
+    if (mask.width, mask.height) != (source.width, source.height):
+        raise BadValue(
+            path,
+            mask,
+            Fault.MASK_SIZE,
+            width=mask.width,
+            height=mask.height,
+            source_width=source.width,
+            source_height=source.height,
+        )
+    if not mask.pixels.lstrip(b"\0"):
+        raise BadValue(path, mask, Fault.EMPTY_MASK)
+    if not repaint.items and b"\0" not in mask.pixels:
+        raise BadValue(path, mask, Fault.FULL_MASK)
+
+
+def _check_redraw(redraw: Refine | Repaint, where: Path) -> None:
+    source = redraw.source
+    check_colours(source, (*where, "source"))
+    if redraw.items:
+        _check_items(redraw, where)
+    _check_size(redraw, where)
+    _check_produced(redraw, (source.width, source.height), source.channels, where)
+
+
+def _check_items(request: AnyRequest, where: Path) -> None:
+    items, weights = (*where, "items"), [item.weight for item in request.items]
+    if not any(weights):
+        raise BadValue(items, weights, Fault.NO_WEIGHT)
+    _check_sum(request, weights, items)
+    if len({len(item.embeds) for item in request.items if isinstance(item, EmbedsItem)}) > 1:
+        raise BadValue(items, request.items, Fault.DIFFERENT_WIDTHS)
+
+
+def _check_produced(request: AnyRequest, size: tuple[int, int], channels: int, where: Path) -> None:
+    width, height = size
+    if (produced := width * height * channels * request.count) > MAX_MESSAGE_BYTES:
+        raise BadValue(
+            (*where, "count"),
+            request.count,
+            Fault.TOO_MANY_PIXELS,
+            width=width,
+            height=height,
+            bytes=produced,
+            high=MAX_MESSAGE_BYTES,
         )
 
 
-def _check_size(blend: Blend, where: str) -> None:
+def _check_size(blend: AnyRequest, where: Path) -> None:
     if blend.width == blend.height == 0:
         return
     for name, side in (("width", blend.width), ("height", blend.height)):
         if side < MIN_SIDE:
-            raise ProtocolError(
-                f"{where}.{name} is {side}: must be a whole number from {MIN_SIDE} to {MAX_SIDE}, "
-                "or 0 like the other side, which leaves both to the model"
-            )
+            raise BadValue((*where, name), side, Fault.SIDE, low=MIN_SIDE, high=MAX_SIDE)
 
 
-def _check_sum(blend: Blend, weights: list[float], where: str) -> None:
+def _check_sum(blend: AnyRequest, weights: list[float], items: Path) -> None:
     total, least = sum(weights), MIN_RELATIVE_SUM * max(map(abs, weights))
     if blend.normalise:  # whatever the sum is, it becomes 1
         if abs(total) < least:
-            raise ProtocolError(f"{where}.items have weights that sum to 0, or nearly, which cannot be normalised")
+            raise BadValue(items, weights, Fault.NO_SUM)
     elif blend.blending == "spherical" and total < least:
-        raise ProtocolError(
-            f"{where}.items have weights that sum to {total:g}: spherical blending needs a positive sum, "
-            "so raise a weight, normalise them, or blend linearly"
-        )
+        raise BadValue(items, weights, Fault.NO_POSITIVE_SUM, total=total)
 
 
-def meaning_of(cls: type) -> Callable[[Any, str], None]:
-    """The check of a class, called with a value of it and the words for where it stands."""
+def meaning_of(cls: type) -> Callable[[Any, Path], None]:
+    """Return the check for values of `cls`: a function of a value and the path to it."""
     return _MEANINGS.get(cls, _anything)
 
 
-def _anything(value: object, where: str) -> None:
-    """The fields alone say all that there is to check."""
+def _anything(value: object, where: Path) -> None:
+    """Accept a value whose fields have been checked."""
 
 
-_MEANINGS: dict[type, Callable[[Any, str], None]] = {
+_MEANINGS: dict[type, Callable[[Any, Path], None]] = {
     Picture: check_picture,
     EmbedsItem: check_embeds,
+    PictureItem: check_picture_item,
     Blend: check_blend,
+    Refine: check_refine,
+    Repaint: check_repaint,
+    Result: check_result,
+    Progress: check_progress,
 }

@@ -1,8 +1,10 @@
-"""Every limit of the protocol, in one place. PROTOCOL.md quotes them; a test compares."""
+"""The limits of the protocol, those of a blend's settings excepted: settings.py has them. PROTOCOL.md quotes both."""
 
 from __future__ import annotations
 
 MAX_HEADER_BYTES = 2**20  # the largest valid blend and the longest job list fit
+MAX_SMALL_HEADER_BYTES = 4096  # of a client's message that is no submit
+MAX_HEADER_ENTRIES = 20_000  # of all maps and lists of a header together, each of which counts as one more
 MAX_DEPTH = 8  # nesting of maps and lists in a recipe
 MAX_ENTRIES = 256  # of any map or list in a header
 MAX_ITEMS = 32  # items of a blend
@@ -15,12 +17,11 @@ MAX_NOTE_CHARS = 1000  # of a refusal, failure or warning, and of the name of a 
 MAX_WARNINGS = 64
 MAX_JOBS = 200  # in one job list: the newest
 MAX_MODELS = 64
+MAX_MACHINES = 256  # in one answer; a daemon may have more
 MAX_EMBEDS_WIDTH = 4096  # values of an embedding
 MIN_SIDE, MAX_SIDE = 16, 2048  # px, of a result
-MAX_STEPS = 1000
 MAX_COUNT = 64  # variations of one job
 MAX_VARIATION = 10**6
-MAX_GUIDANCE = 100.0
 MAX_WEIGHT = 1000.0  # absolute value
 MAX_SEED = 2**53 - 1  # so that a seed survives JSON in every language
 MAX_REQUEST_ID = 2**53 - 1
@@ -35,12 +36,13 @@ _SECONDS = (0, MAX_SECONDS)
 _REMAINING = (-1, MAX_SECONDS)
 
 # Inclusive bounds of every field of every message: of a number its value, of a text its characters, of bytes their
-# number, of a list its entries ("field[]" bounds each of them). A field without its bounds stops the import.
+# number, of a list its entries ("field[]" bounds each of them). A field without its bounds stops the import. A setting
+# has its bounds beside it, in settings.py.
 BOUNDS: dict[str, tuple[float, float]] = {
     "Picture.width": (1, MAX_PICTURE_SIDE),
     "Picture.height": (1, MAX_PICTURE_SIDE),
-    "Picture.channels": (3, 4),
-    "Picture.pixels": (3, MAX_PICTURE_BYTES),
+    "Picture.channels": (1, 4),  # and not 2
+    "Picture.pixels": (1, MAX_PICTURE_BYTES),
     "TextItem.text": _TEXT,
     "TextItem.weight": (-MAX_WEIGHT, MAX_WEIGHT),
     "PictureItem.weight": (-MAX_WEIGHT, MAX_WEIGHT),
@@ -49,21 +51,18 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "EmbedsItem.embeds": (4, 4 * MAX_EMBEDS_WIDTH),
     "EmbedsItem.weight": (-MAX_WEIGHT, MAX_WEIGHT),
     "EmbedsItem.label": _NAME,
+    "RecordedPicture.embeds": (4, 4 * MAX_EMBEDS_WIDTH),
+    "RecordedPicture.weight": (-MAX_WEIGHT, MAX_WEIGHT),
+    "RecordedPicture.label": _NAME,
+    "Repainted.inpainting": _NAME,
+    "Provenance.precision": _NAME,
+    "Provenance.device": _NAME,
+    "Provenance.version": _NAME,
     "Blend.items": (1, MAX_ITEMS),
-    "Blend.width": (0, MAX_SIDE),  # and no less than MIN_SIDE, unless both are 0
-    "Blend.height": (0, MAX_SIDE),
-    "Blend.steps": (1, MAX_STEPS),
-    "Blend.guidance": (0, MAX_GUIDANCE),
-    "Blend.prior_steps": (1, MAX_STEPS),
-    "Blend.prior_guidance": (0, MAX_GUIDANCE),
-    "Blend.negative": _TEXT,
-    "Blend.decoder_prompt": _TEXT,
-    "Blend.seed": (0, MAX_SEED),
-    "Blend.variation": (0, MAX_VARIATION),
-    "Blend.count": (1, MAX_COUNT),
-    "Blend.model": _NAME,
-    "Blend.model_hash": _NAME,
-    "Blend.preview_every": (0, MAX_STEPS),
+    "Refine.items": (0, MAX_ITEMS),
+    "Repaint.items": (0, MAX_ITEMS),
+    "Submit.owner": _NAME,
+    "ListJobs.owner": _NAME,
     "Pong.version": _NAME,
     "Pong.pid": _COUNTER,
     "Pong.uptime": _SECONDS,
@@ -72,6 +71,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "Pong.waiting": _COUNTER,
     "Pong.running": _COUNTER,
     "Pong.memory": _COUNTER,
+    "Pong.machines": (0, MAX_MACHINES),
+    "MachineInfo.name": _NAME,
+    "MachineInfo.device": _NAME,
+    "MachineInfo.precision": _NAME,
+    "MachineInfo.memory": _COUNTER,
+    "MachineInfo.slots": _COUNTER,
+    "MachineInfo.running": _COUNTER,
     "Accepted.ahead": _COUNTER,
     "Progress.step": _COUNTER,
     "Progress.steps": _COUNTER,
@@ -90,12 +96,18 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "JobInfo.remaining": _REMAINING,
     "JobInfo.title": _NAME,
     "JobInfo.error": _NOTE,
+    "JobInfo.ended": _REMAINING,
+    "JobInfo.machines": (0, MAX_COUNT),
+    "JobInfo.machines[]": _NAME,
     "JobList.jobs": (0, MAX_JOBS),
     "ModelInfo.name": _NAME,
     "ModelInfo.source": _NOTE,
     "ModelInfo.hash": _NAME,
     "ModelInfo.note": _NOTE,
     "ModelInfo.side": (0, MAX_SIDE),
+    "ModelInfo.family": _NAME,
+    "ModelInfo.jobs": (0, 16),
+    "ModelInfo.jobs[]": _NAME,
     "ModelList.models": (1, MAX_MODELS),
     "Refusal.message": _NOTE,
 }

@@ -10,12 +10,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-PROTOCOL_VERSION = 1
+from plugin_client.wire.settings import BlendSettings, Resamplings, Strength
+
+PROTOCOL_VERSION = 2
+DEFAULT_MODEL = "embedded"  # the model that a daemon offers when it was given none
 
 Fit = Literal["crop", "pad", "stretch"]
-Blending = Literal["linear", "spherical"]
 JobState = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
-Stage = Literal["queued", "loading", "encoding", "prior", "denoising", "decoding"]
+Stage = Literal["queued", "downloading", "loading", "encoding", "prior", "denoising", "decoding"]
 
 # The canonical spelling of a UUID, and nothing else: the daemon may name files after it.
 JobId = Annotated[str, re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")]
@@ -23,12 +25,15 @@ JobId = Annotated[str, re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")]
 RefusalCode = Literal[
     "bad-message",  # not a message of this protocol, or a field out of its range
     "bad-version",  # another protocol version
-    "unknown-job",  # no job of that id, or it was released or expired
+    "unknown-job",  # no job of that id was ever submitted, or it went long ago
+    "gone",  # the job was released, or a limit let it go: the text says which
     "unknown-model",  # the daemon does not offer that model
     "queue-full",  # too many jobs wait, or too many bytes of pictures
-    "not-ready",  # fetch of a job that has not ended
-    "id-in-use",  # submit of another request under the id of a job that has not ended
-    "stopping",  # the daemon is shutting down
+    "not-ready",  # release of a job that has not ended
+    "id-in-use",  # submit of another request under the id of a job
+    "stopping",  # the daemon is shutting down; jobs that it keeps go on when it is started again
+    "not-allowed",  # only who runs a shared daemon may ask for that
+    "store-failed",  # the daemon cannot keep or read what was asked for, e.g. because its disk is full
 ]
 FailureCode = Literal[
     "cancelled",
@@ -36,7 +41,8 @@ FailureCode = Literal[
     "wrong-model",  # the recipe was made by other weights
     "load-failed",  # the model's files are missing, broken or of another model
     "out-of-memory",
-    "worker-died",  # the process that owns the model ended; it has been started again
+    "worker-died",  # the process or machine that ran the job was lost; it has been replaced
+    "store-failed",  # the job was done or could not begin, because the daemon cannot keep or read what belongs to it
     "internal",
 ]
 
@@ -46,7 +52,10 @@ FAILURES: tuple[FailureCode, ...] = get_args(FailureCode)
 
 @dataclass(frozen=True)
 class Picture:
-    """Raw pixels, row by row from the top, `channels` bytes a pixel: 3 = RGB, 4 = RGBA with straight alpha."""
+    """Raw pixels, row by row from the top, `channels` bytes a pixel.
+
+    3 = RGB, 4 = RGBA with straight alpha, 1 = a mask, which stands only where a field says so.
+    """
 
     width: int
     height: int
@@ -84,7 +93,7 @@ class PictureItem:
 
 @dataclass(frozen=True)
 class EmbedsItem:
-    """What the model saw in a picture, from an earlier recipe: little-endian float32 values."""
+    """An image embedding out of an earlier recipe: little-endian float32 values."""
 
     kind: ClassVar[str] = "embeds"
     embeds: bytes = field(repr=False)
@@ -96,29 +105,51 @@ Item = TextItem | PictureItem | EmbedsItem
 
 
 @dataclass(frozen=True)
-class Blend:
-    """One blend: what Submit asks for. `model` "" is the daemon's first model.
+class Blend(BlendSettings):
+    """A job that makes pictures that lie between items. The recipe of the result tells what was left to the model."""
 
-    A width and height of 0 leave the size to the model; the recipe of the result tells it.
+    kind: ClassVar[str] = "blend"
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Refine(BlendSettings):
+    """A job that draws a picture anew, from the picture itself instead of from noise.
+
+    The pictures that are made have the size of `source`; width and height are those at which the model works, 0 leaves
+    them to it. Without items the source itself is what is drawn.
     """
 
+    kind: ClassVar[str] = "refine"
     items: tuple[Item, ...]
-    width: int = 0
-    height: int = 0
-    steps: int = 50
-    guidance: float = 4.0
-    prior_steps: int = 25
-    prior_guidance: float = 4.0
-    negative: str = ""  # what to keep away from; an embedding is made of it by the prior
-    decoder_prompt: str = ""  # reaches the multilingual text encoder; empty as in the reference
-    seed: int = 0
-    variation: int = 0  # number of the first variation; variation n of a seed is the same picture in every job
-    count: int = 1  # how many variations
-    blending: Blending = "linear"
-    normalise: bool = False  # divide the weights by their sum
-    model: str = ""
-    model_hash: str = ""  # when not empty, the job fails unless the model's weights have this fingerprint
-    preview_every: int = 0  # send a small preview with every n-th step; 0 sends none
+    source: Picture
+    strength: Strength = 0.3
+
+
+@dataclass(frozen=True)
+class Repaint(BlendSettings):
+    """A job that draws into a part of a picture, and leaves the rest as it is, bit for bit.
+
+    Sizes are as of Refine. Without items the surroundings are what is drawn, which removes what was there.
+    """
+
+    kind: ClassVar[str] = "repaint"
+    items: tuple[Item, ...]
+    source: Picture
+    mask: Picture  # of one channel and of the source's size: 255 draws anew, 0 keeps, and values between mix both
+    strength: Strength = 1.0
+    resamplings: Resamplings = 1
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Marks a union whose members carry their `kind` on the wire."""
+
+
+# What a job can be asked for. A request may hold pictures in any field; each has a pixel frame.
+Redraw = Refine | Repaint
+AnyRequest = Blend | Refine | Repaint
+JobRequest = Annotated[AnyRequest, Tagged()]
 
 
 # --- client to daemon --------------------------------------------------------------------------------------------
@@ -126,21 +157,24 @@ class Blend:
 
 @dataclass(frozen=True)
 class Ping:
+    """Ask whether the daemon lives. Answered by Pong."""
+
     kind: ClassVar[str] = "ping"
 
 
 @dataclass(frozen=True)
 class Submit:
-    """Answered by Accepted; then Progress, and Result or Failed, follow under the same request id."""
+    """Ask for a job. Answered by Accepted; then Progress, and Result or Failed, follow under the same request id."""
 
     kind: ClassVar[str] = "submit"
     job: JobId  # a UUID made by the client: sending it again is harmless
-    blend: Blend
+    request: JobRequest
+    owner: str = ""  # a token: who lists with it is told of the job. Others reach it by its id alone
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Answered by JobInfo; then Progress, and Result or Failed, follow under the same request id."""
+    """Follow a job. Answered by JobInfo; then Progress, and Result or Failed, follow under the same request id."""
 
     kind: ClassVar[str] = "watch"
     job: JobId
@@ -148,7 +182,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Answered at once by JobInfo; takes effect within a step, within seconds while a model is loaded."""
+    """End a job. Answered at once by JobInfo; takes effect within a step, within seconds while a model is loaded."""
 
     kind: ClassVar[str] = "cancel"
     job: JobId
@@ -156,7 +190,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Status:
-    """Answered by JobInfo."""
+    """Ask for the state of a job. Answered by JobInfo."""
 
     kind: ClassVar[str] = "status"
     job: JobId
@@ -164,17 +198,10 @@ class Status:
 
 @dataclass(frozen=True)
 class ListJobs:
-    """Answered by JobList."""
+    """Ask for the jobs that were submitted with a token, or without one. Answered by JobList."""
 
     kind: ClassVar[str] = "list"
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """Answered by Result or Failed; refused with "not-ready" before the job has ended."""
-
-    kind: ClassVar[str] = "fetch"
-    job: JobId
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,26 +214,40 @@ class Release:
 
 @dataclass(frozen=True)
 class ListModels:
-    """Answered by ModelList."""
+    """Ask for the models that the daemon offers. Answered by ModelList."""
 
     kind: ClassVar[str] = "models"
 
 
 @dataclass(frozen=True)
 class Shutdown:
-    """Cancel what runs and end the daemon. Answered by Pong with `stopping` set."""
+    """End the daemon. Answered by Pong with `stopping` set. Jobs that it keeps go on when it is started again."""
 
     kind: ClassVar[str] = "shutdown"
 
 
-ClientMessage = Ping | Submit | Watch | Cancel | Status | ListJobs | Fetch | Release | ListModels | Shutdown
+ClientMessage = Ping | Submit | Watch | Cancel | Status | ListJobs | Release | ListModels | Shutdown
 
 
 # --- daemon to client --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
+class MachineInfo:
+    """A machine that runs the daemon's jobs."""
+
+    name: str
+    device: str  # what computes; "" until it is known
+    precision: str
+    memory: int  # bytes resident in its workers; 0 while it is not known
+    slots: int  # jobs that it runs at a time
+    running: int
+
+
+@dataclass(frozen=True)
 class Pong:
+    """The state of the daemon."""
+
     kind: ClassVar[str] = "pong"
     version: str  # of the product
     pid: int
@@ -217,10 +258,14 @@ class Pong:
     running: int
     memory: int  # bytes resident in the worker; 0 while it is not known
     stopping: bool = False
+    keeps_jobs: bool = False  # whether they outlive the daemon
+    machines: tuple[MachineInfo, ...] = ()  # the first MAX_MACHINES
 
 
 @dataclass(frozen=True)
 class Accepted:
+    """The job is the daemon's: its end can be fetched from now on."""
+
     kind: ClassVar[str] = "accepted"
     job: JobId
     ahead: int  # jobs that run before it
@@ -228,10 +273,12 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Progress:
+    """A step forward of a running job."""
+
     kind: ClassVar[str] = "progress"
     job: JobId
     stage: Stage
-    step: int  # of the whole job: done so far
+    step: int  # of the whole job: done so far; while "downloading", bytes
     steps: int  # of the whole job
     variation: int  # which variation is being made
     elapsed: float  # s since the job began to run
@@ -255,6 +302,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Failed:
+    """The end of a job without pictures."""
+
     kind: ClassVar[str] = "failed"
     job: JobId
     code: FailureCode
@@ -263,6 +312,8 @@ class Failed:
 
 @dataclass(frozen=True)
 class JobInfo:
+    """The state of a job."""
+
     kind: ClassVar[str] = "job"
     job: JobId
     state: JobState
@@ -274,39 +325,51 @@ class JobInfo:
     remaining: float
     title: str  # what it makes, e.g. "0.3 a cat + 0.7 sky, seed 42"
     error: str = ""  # of a failed job
+    ended: float = -1.0  # s ago that it was over; negative before
+    machines: tuple[str, ...] = ()  # names of those that run it now
 
 
 @dataclass(frozen=True)
 class JobList:
+    """The newest of the jobs that were asked for."""
+
     kind: ClassVar[str] = "jobs"
     jobs: tuple[JobInfo, ...]
 
 
 @dataclass(frozen=True)
 class Released:
+    """The daemon has forgotten the job."""
+
     kind: ClassVar[str] = "released"
     job: JobId
 
 
 @dataclass(frozen=True)
 class ModelInfo:
+    """A model that the daemon offers."""
+
     name: str
     source: str  # folder or hub id
     hash: str  # fingerprint of the weights; "" until their files were found
     loaded: bool  # whether the weights that denoise are in memory now
     note: str = ""  # a plain word about it, e.g. why it cannot be loaded
     side: int = 0  # px, of the squares that it draws best; 0 until that is known
+    family: str = ""  # of its architecture, e.g. "kandinsky-2.1"; "" until that is known
+    jobs: tuple[str, ...] = ()  # the kinds of request that it can do; none until that is known
 
 
 @dataclass(frozen=True)
 class ModelList:
+    """The models that the daemon offers."""
+
     kind: ClassVar[str] = "model-list"
     models: tuple[ModelInfo, ...]  # the first is the default
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """The daemon will not do what was asked."""
+    """The answer to a request that the daemon does not do."""
 
     kind: ClassVar[str] = "refused"
     code: RefusalCode

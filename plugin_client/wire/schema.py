@@ -1,15 +1,14 @@
 """Reads and writes the dataclasses of messages.py as plain values, driven by their field types alone.
 
 Plain values are what msgpack carries: maps with text keys, lists, text, bytes, numbers, booleans and None. The same
-checks run in both directions, so that what this side sends is what the other side accepts. Every error names the
-field and the value: `submit.blend.items[1].weight is 5000.0: must be from -1000 to 1000`.
+checks run in both directions, so that what this side sends is what the other side accepts. Every error carries the
+path to the value: ("submit", "request", "items", 1, "weight").
 """
 
 from __future__ import annotations
 
 import math
 import re
-import reprlib
 import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,10 +16,11 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from plugin_client.wire import checks
-from plugin_client.wire.errors import ProtocolError
+from plugin_client.wire.errors import BadValue, Path, ProtocolError
+from plugin_client.wire.faults import Fault
 from plugin_client.wire.limits import BOUNDS, MAX_DEPTH, MAX_ENTRIES, MAX_HEADER_BYTES, MAX_SEED
-
-Bounds = tuple[float, float]
+from plugin_client.wire.messages import Tagged
+from plugin_client.wire.settings import Bounds, Setting
 
 
 class Frames:
@@ -31,50 +31,50 @@ class Frames:
         self._unclaimed = set(range(1, len(received) + 1))
 
     def add(self, pixels: bytes) -> int:
-        """Append a frame to be sent; its number."""
+        """Append a frame to be sent and return its number."""
         self.pixels.append(pixels)
         return len(self.pixels)
 
-    def claim(self, number: object, where: str) -> bytes:
-        """The pixels of a received frame, which belong to one picture only."""
+    def claim(self, number: object, where: Path) -> bytes:
+        """Return the pixels of a received frame, which belong to one picture only."""
         if type(number) is not int or number not in self._unclaimed:
-            raise _bad(where, number, "must be the number of a pixel frame of this message that no other picture has")
+            raise BadValue(where, number, Fault.NO_FRAME)
         self._unclaimed.remove(number)
         return self.pixels[number - 1]
 
     def check_all_claimed(self) -> None:
         if self._unclaimed:
-            raise ProtocolError(f"pixel frame {min(self._unclaimed)} belongs to no picture of the message")
+            raise ProtocolError.of(Fault.UNCLAIMED_FRAME, number=min(self._unclaimed))
 
 
 class Schema(ABC):
-    """How the values of one type are read from plain values and written to them."""
+    """Reads the values of one type from plain values, and writes them as such."""
 
     @abstractmethod
-    def read(self, plain: object, where: str, frames: Frames) -> Any: ...
+    def read(self, plain: object, where: Path, frames: Frames) -> Any: ...
 
     @abstractmethod
-    def write(self, value: Any, where: str, frames: Frames) -> object: ...
+    def write(self, value: Any, where: Path, frames: Frames) -> object: ...
 
 
 class Scalar(Schema):
     """A type whose values are plain values already."""
 
     @abstractmethod
-    def check(self, value: object, where: str) -> Any: ...
+    def check(self, value: object, where: Path) -> Any: ...
 
-    def read(self, plain: object, where: str, frames: Frames) -> Any:
+    def read(self, plain: object, where: Path, frames: Frames) -> Any:
         return self.check(plain, where)
 
-    def write(self, value: Any, where: str, frames: Frames) -> object:
+    def write(self, value: Any, where: Path, frames: Frames) -> object:
         return self.check(value, where)
 
 
 @dataclass(frozen=True)
 class Flag(Scalar):
-    def check(self, value: object, where: str) -> bool:
+    def check(self, value: object, where: Path) -> bool:
         if type(value) is not bool:
-            raise _bad(where, value, "must be true or false")
+            raise BadValue(where, value, Fault.NOT_TRUE_OR_FALSE)
         return value
 
 
@@ -82,9 +82,9 @@ class Flag(Scalar):
 class Whole(Scalar):
     bounds: Bounds
 
-    def check(self, value: object, where: str) -> int:
+    def check(self, value: object, where: Path) -> int:
         if type(value) is not int or not _within(value, self.bounds):
-            raise _bad(where, value, f"must be a whole number {_span(self.bounds)}")
+            raise BadValue(where, value, Fault.NOT_WHOLE_IN_RANGE, **_span(self.bounds))
         return value
 
 
@@ -92,10 +92,10 @@ class Whole(Scalar):
 class Real(Scalar):
     bounds: Bounds
 
-    def check(self, value: object, where: str) -> float:
+    def check(self, value: object, where: Path) -> float:
         # NaN compares false with everything, so it is out of every range.
         if type(value) not in (int, float) or not _within(value, self.bounds):  # type: ignore[arg-type]
-            raise _bad(where, value, f"must be a number {_span(self.bounds)}")
+            raise BadValue(where, value, Fault.NOT_IN_RANGE, **_span(self.bounds))
         return float(value)  # type: ignore[arg-type]
 
 
@@ -104,15 +104,15 @@ class Text(Scalar):
     bounds: Bounds
     pattern: re.Pattern[str] | None = None
 
-    def check(self, value: object, where: str) -> str:
+    def check(self, value: object, where: Path) -> str:
         if type(value) is not str:
-            raise _bad(where, value, "must be text")
+            raise BadValue(where, value, Fault.NOT_TEXT)
         if not _within(len(value), self.bounds):
-            raise _bad(where, value, f"has {len(value)} characters, must have {_span(self.bounds)}")
+            raise BadValue(where, value, Fault.LENGTH_OF_TEXT, count=len(value), **_span(self.bounds))
         if self.pattern and not self.pattern.fullmatch(value):
-            raise _bad(where, value, f"must match {self.pattern.pattern}")
+            raise BadValue(where, value, Fault.NOT_THE_PATTERN, pattern=self.pattern.pattern)
         if not _is_unicode(value):
-            raise _bad(where, value, "holds half of a surrogate pair, which UTF-8 cannot carry")
+            raise BadValue(where, value, Fault.NOT_UNICODE)
         return value
 
 
@@ -120,11 +120,11 @@ class Text(Scalar):
 class Bytes(Scalar):
     bounds: Bounds
 
-    def check(self, value: object, where: str) -> bytes:
+    def check(self, value: object, where: Path) -> bytes:
         if type(value) is not bytes:
-            raise _bad(where, value, "must be bytes")
+            raise BadValue(where, value, Fault.NOT_BYTES)
         if not _within(len(value), self.bounds):
-            raise _bad(where, value, f"has {len(value)} bytes, must have {_span(self.bounds)}")
+            raise BadValue(where, value, Fault.LENGTH_OF_BYTES, count=len(value), **_span(self.bounds))
         return value
 
 
@@ -132,9 +132,9 @@ class Bytes(Scalar):
 class Choice(Scalar):
     choices: tuple[str, ...]
 
-    def check(self, value: object, where: str) -> str:
+    def check(self, value: object, where: Path) -> str:
         if type(value) is not str or value not in self.choices:
-            raise _bad(where, value, f"must be one of {', '.join(self.choices)}")
+            raise BadValue(where, value, Fault.NOT_A_CHOICE, choices=", ".join(self.choices))
         return value
 
 
@@ -144,9 +144,9 @@ class PlainMap(Scalar):
 
     bounds: Bounds
 
-    def check(self, value: object, where: str) -> dict[str, Any]:
+    def check(self, value: object, where: Path) -> dict[str, Any]:
         if type(value) is not dict or not _within(len(value), self.bounds):
-            raise _bad(where, value, f"must be a map, with {_span(self.bounds)} entries")
+            raise BadValue(where, value, Fault.LENGTH_OF_MAP, **_span(self.bounds))
         _check_json(value, where, MAX_DEPTH)
         return value
 
@@ -158,31 +158,32 @@ class ListOf(Schema):
     entry: Schema
     bounds: Bounds
 
-    def read(self, plain: object, where: str, frames: Frames) -> tuple[Any, ...]:
+    def read(self, plain: object, where: Path, frames: Frames) -> tuple[Any, ...]:
         if type(plain) is not list:
-            raise _bad(where, plain, "must be a list")
+            raise BadValue(where, plain, Fault.NOT_A_LIST)
         self._check_length(plain, where)
-        return tuple(self.entry.read(entry, f"{where}[{n}]", frames) for n, entry in enumerate(plain))
+        return tuple(self.entry.read(entry, (*where, n), frames) for n, entry in enumerate(plain))
 
-    def write(self, value: Any, where: str, frames: Frames) -> list[object]:
+    def write(self, value: Any, where: Path, frames: Frames) -> list[object]:
         if type(value) is not tuple:
-            raise _bad(where, value, "must be a tuple")
+            raise BadValue(where, value, Fault.NOT_A_TUPLE)
         self._check_length(value, where)
-        return [self.entry.write(entry, f"{where}[{n}]", frames) for n, entry in enumerate(value)]
+        return [self.entry.write(entry, (*where, n), frames) for n, entry in enumerate(value)]
 
-    def _check_length(self, entries: list[Any] | tuple[Any, ...], where: str) -> None:
+    def _check_length(self, entries: list[Any] | tuple[Any, ...], where: Path) -> None:
         if not _within(len(entries), self.bounds):
-            raise ProtocolError(f"{where} has {len(entries)} entries, must have {_span(self.bounds)}")
+            fault = Fault.EXACT_LENGTH_OF_LIST if self.bounds[0] == self.bounds[1] else Fault.LENGTH_OF_LIST
+            raise BadValue(where, entries, fault, count=len(entries), **_span(self.bounds))
 
 
 @dataclass(frozen=True)
 class OrNone(Schema):
     inner: Schema
 
-    def read(self, plain: object, where: str, frames: Frames) -> Any:
+    def read(self, plain: object, where: Path, frames: Frames) -> Any:
         return None if plain is None else self.inner.read(plain, where, frames)
 
-    def write(self, value: Any, where: str, frames: Frames) -> object:
+    def write(self, value: Any, where: Path, frames: Frames) -> object:
         return None if value is None else self.inner.write(value, where, frames)
 
 
@@ -190,10 +191,10 @@ class OrNone(Schema):
 class FramePixels(Schema):
     """The pixels of a picture: bytes in a frame of their own, a frame number in the header."""
 
-    def read(self, plain: object, where: str, frames: Frames) -> bytes:
+    def read(self, plain: object, where: Path, frames: Frames) -> bytes:
         return frames.claim(plain, where)
 
-    def write(self, value: Any, where: str, frames: Frames) -> int:
+    def write(self, value: Any, where: Path, frames: Frames) -> int:
         return frames.add(Bytes(BOUNDS["Picture.pixels"]).check(value, where))
 
 
@@ -205,17 +206,17 @@ class Record(Schema):
     schemas: dict[str, Schema]
     keys: dict[str, str]
     required: frozenset[str]
-    meaning: Callable[[Any, str], None]
+    meaning: Callable[[Any, Path], None]
     tag: str = ""
 
-    def read(self, plain: object, where: str, frames: Frames) -> Any:
+    def read(self, plain: object, where: Path, frames: Frames) -> Any:
         present = _map(plain, where)
         if unknown := present.keys() - self.keys.values() - ({"kind"} if self.tag else set()):
-            raise ProtocolError(f"{where} has an unknown field {show(min(unknown))}")
+            raise BadValue(where, min(unknown), Fault.UNKNOWN_FIELD)
         if missing := self.required - present.keys():
-            raise ProtocolError(f"{where} lacks the field {min(missing)!r}")
+            raise BadValue(where, min(missing), Fault.MISSING_FIELD)
         read = {
-            name: self.schemas[name].read(present[key], f"{where}.{name}", frames)
+            name: self.schemas[name].read(present[key], (*where, name), frames)
             for name, key in self.keys.items()
             if key in present
         }
@@ -223,11 +224,11 @@ class Record(Schema):
         self.meaning(value, where)
         return value
 
-    def write(self, value: Any, where: str, frames: Frames) -> dict[str, object]:
+    def write(self, value: Any, where: Path, frames: Frames) -> dict[str, object]:
         if type(value) is not self.cls:
-            raise _bad(where, value, f"must be a {self.cls.__name__}")
+            raise BadValue(where, value, Fault.NOT_A_RECORD, record=self.cls.__name__)
         plain = {
-            key: self.schemas[name].write(getattr(value, name), f"{where}.{name}", frames)
+            key: self.schemas[name].write(getattr(value, name), (*where, name), frames)
             for name, key in self.keys.items()
         }
         self.meaning(value, where)
@@ -240,20 +241,20 @@ class OneOf(Schema):
 
     records: dict[str, Record]
 
-    def read(self, plain: object, where: str, frames: Frames) -> Any:
+    def read(self, plain: object, where: Path, frames: Frames) -> Any:
         kind = _map(plain, where).get("kind")
         return self.records[self._known(kind, where)].read(plain, where, frames)
 
-    def write(self, value: Any, where: str, frames: Frames) -> object:
+    def write(self, value: Any, where: Path, frames: Frames) -> object:
         kind = getattr(value, "kind", type(value).__name__)
         return self.records[self._known(kind, where)].write(value, where, frames)
 
-    def _known(self, kind: object, where: str) -> str:
-        return Choice(tuple(self.records)).check(kind, f"{where}.kind")
+    def _known(self, kind: object, where: Path) -> str:
+        return Choice(tuple(self.records)).check(kind, (*where, "kind"))
 
 
 def record(cls: type, tag: str = "") -> Record:
-    """The schema of a dataclass, from its field types, its bounds in limits.py and its meaning in checks.py."""
+    """Make the schema of a dataclass from its field types, their bounds and its check in checks.py."""
     hints = get_type_hints(cls, include_extras=True)
     schemas = {field.name: _schema(hints[field.name], f"{cls.__name__}.{field.name}") for field in fields(cls)}
     keys = {name: "frame" if isinstance(schema, FramePixels) else name for name, schema in schemas.items()}
@@ -262,17 +263,22 @@ def record(cls: type, tag: str = "") -> Record:
 
 
 def one_of(classes: tuple[type, ...]) -> OneOf:
-    """The schema of a union of dataclasses that have a `kind`."""
+    """Make the schema of a union of dataclasses that have a `kind`."""
     return OneOf({cls.kind: record(cls, cls.kind) for cls in classes})  # type: ignore[attr-defined]
 
 
+def of(hint: Any) -> Schema:
+    """Make the schema of a type that needs no bounds of its own."""
+    return _schema(hint, "")
+
+
 def _schema(hint: Any, name: str) -> Schema:
-    """The schema of one field type. `name` is "Class.field", the key of its bounds."""
+    """Make the schema of one field type. `name` is "Class.field", the key of its bounds."""
     origin, args = get_origin(hint), get_args(hint)
     if name == "Picture.pixels":
         return FramePixels()
     if origin is Annotated:
-        return Text((0, MAX_HEADER_BYTES), args[1])
+        return _annotated(*args)
     if origin is Literal:
         return Choice(args)
     if origin is dict:
@@ -282,34 +288,34 @@ def _schema(hint: Any, name: str) -> Schema:
         return ListOf(_schema(args[0], f"{name}[]"), length)
     if origin in (Union, types.UnionType):
         return OrNone(_schema(args[0], name)) if args[1:] == (type(None),) else one_of(args)
-    return _BUILT_IN[hint](name) if hint in _BUILT_IN else record(hint)
+    if hint is bool:
+        return Flag()
+    return _BOUNDED[hint](BOUNDS[name]) if hint in _BOUNDED else record(hint)
 
 
-_BUILT_IN: dict[Any, Callable[[str], Schema]] = {
-    bool: lambda name: Flag(),
-    int: lambda name: Whole(BOUNDS[name]),
-    float: lambda name: Real(BOUNDS[name]),
-    str: lambda name: Text(BOUNDS[name]),
-    bytes: lambda name: Bytes(BOUNDS[name]),
-}
+def _annotated(hint: Any, note: object) -> Schema:
+    """Make the schema of an annotated type: of a setting, a tagged union or an id."""
+    match note:
+        case Setting():
+            return _BOUNDED[hint](note.bounds) if hint in _BOUNDED else _schema(hint, "")
+        case Tagged():
+            return one_of(_members(hint))
+        case re.Pattern():
+            return Text((0, MAX_HEADER_BYTES), note)
+    raise TypeError(f"{note!r} says nothing about a field")
 
 
-def show(value: object) -> str:
-    """`value` for an error message: short, however large it is."""
-    return f"{len(value)} bytes" if isinstance(value, bytes) else _BRIEF.repr(value)
+def _members(hint: Any) -> tuple[type, ...]:
+    """Return the classes of a union; Python makes a union of one class that class."""
+    return get_args(hint) or (hint,)
 
 
-_BRIEF = reprlib.Repr()
-_BRIEF.maxstring = _BRIEF.maxother = 60
+_BOUNDED: dict[Any, Callable[[Bounds], Schema]] = {int: Whole, float: Real, str: Text, bytes: Bytes}
 
 
-def _bad(where: str, value: object, why: str) -> ProtocolError:
-    return ProtocolError(f"{where} is {show(value)}: {why}")
-
-
-def _map(plain: object, where: str) -> dict[str, object]:
+def _map(plain: object, where: Path) -> dict[str, object]:
     if type(plain) is not dict:
-        raise _bad(where, plain, "must be a map")
+        raise BadValue(where, plain, Fault.NOT_A_MAP)
     return plain
 
 
@@ -317,33 +323,35 @@ def _within(value: float, bounds: Bounds) -> bool:
     return bounds[0] <= value <= bounds[1]
 
 
-def _span(bounds: Bounds) -> str:
+def _span(bounds: Bounds) -> dict[str, float]:
     low, high = (int(bound) if bound == int(bound) else bound for bound in bounds)
-    return f"exactly {low}" if low == high else f"from {low} to {high}"
+    return {"low": low, "high": high}
 
 
 def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _check_json(value: object, where: str, depth: int) -> None:
+def _check_json(value: object, where: Path, depth: int) -> None:
     """Refuse what JSON or a careful reader of another language cannot carry."""
     if depth == 0:
-        raise ProtocolError(f"{where} is nested too deeply: {MAX_DEPTH} levels are allowed")
+        raise BadValue(where, value, Fault.TOO_DEEP, high=MAX_DEPTH)
     if type(value) in (dict, list) and len(value) > MAX_ENTRIES:  # type: ignore[arg-type]
-        raise ProtocolError(f"{where} has {len(value)} entries, may have {MAX_ENTRIES}")  # type: ignore[arg-type]
+        entries = len(value)  # type: ignore[arg-type]
+        raise BadValue(where, value, Fault.LENGTH_OF_LIST, count=entries, low=0, high=MAX_ENTRIES)
     if type(value) is dict:
         for key, entry in value.items():
-            _ANY_TEXT.check(key, f"a key of {where}")
-            _check_json(entry, f"{where}.{key}", depth - 1)
+            if type(key) is not str or not _is_unicode(key):
+                raise BadValue(where, key, Fault.BAD_KEY)
+            _check_json(entry, (*where, key), depth - 1)
     elif type(value) is list:
         for n, entry in enumerate(value):
-            _check_json(entry, f"{where}[{n}]", depth - 1)
+            _check_json(entry, (*where, n), depth - 1)
     else:
         _check_json_scalar(value, where)
 
 
-def _check_json_scalar(value: object, where: str) -> None:
+def _check_json_scalar(value: object, where: Path) -> None:
     if value is None or type(value) is bool:
         return
     if type(value) is str:
@@ -351,7 +359,7 @@ def _check_json_scalar(value: object, where: str) -> None:
     elif type(value) is int:
         _ANY_WHOLE.check(value, where)
     elif type(value) is not float or not math.isfinite(value):
-        raise _bad(where, value, "must be text, a finite number, true, false, null, a list or a map")
+        raise BadValue(where, value, Fault.NOT_JSON)
 
 
 _ANY_TEXT = Text((0, MAX_HEADER_BYTES))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
+from huggingface_hub import constants
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CHUNK = 65536
+PART = 4 * 2**20  # bytes that are sent at a time
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Hub:
     token: str | None = None  # needed to see anything
     gated: bool = False
     cut_after: int | None = None  # bytes of a weights file after which the connection ends, once
+    delay: float = 0.0  # s, between two parts of a weights file
     requests: list[Request] = field(default_factory=list)
 
     def downloads(self) -> list[str]:
@@ -47,6 +52,28 @@ class Request:
         return self.method == "GET" and "/resolve/" in self.path
 
 
+@dataclass
+class HubSettings:
+    """huggingface_hub's settings, which it reads from the environment once, when it is imported."""
+
+    monkeypatch: pytest.MonkeyPatch
+    home: Path
+
+    def __post_init__(self) -> None:
+        self.move_to(self.home)
+
+    def move_to(self, home: Path) -> None:
+        """Have another, empty home."""
+        self.home = home
+        self.monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+        self.monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+
+    def connect(self, url: str) -> None:
+        self.monkeypatch.setattr(constants, "ENDPOINT", url)
+        template = url + "/{repo_id}/resolve/{revision}/{filename}"
+        self.monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
 @contextmanager
 def serve(repos: dict[str, Path]) -> Iterator[Hub]:
     """Run a hub at a free port of this machine."""
@@ -56,9 +83,11 @@ def serve(repos: dict[str, Path]) -> Iterator[Hub]:
         hub.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield hub
-        server.shutdown()
-        thread.join()
+        try:
+            yield hub
+        finally:  # it would spin on its closed socket for as long as the process lives
+            server.shutdown()
+            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -144,10 +173,15 @@ class _Handler(BaseHTTPRequestHandler):
         if may_cut and self.hub.cut_after is not None:
             body, self.hub.cut_after = body[: self.hub.cut_after], None
             self.close_connection = True
-        self.wfile.write(body)
+        for start in range(0, len(body), PART):
+            self.wfile.write(body[start : start + PART])
+            if may_cut:
+                time.sleep(self.hub.delay)
 
 
 def _etag(path: Path) -> str:
+    if path.suffix == ".safetensors":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 

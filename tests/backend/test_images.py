@@ -6,6 +6,7 @@ import contextlib
 import io
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,26 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kandinsky_backend import images
-from kandinsky_backend.images import (
-    ClipImageProcessor,
+from kandinsky_backend.errors import (
     PictureAnimated,
     PictureBroken,
     PictureError,
     PictureNotFound,
     PictureTooLarge,
+    PictureWarning,
+)
+from kandinsky_backend.images import (
+    ClipImageProcessor,
     composite,
     crop_centre,
     fit_square,
     open_picture,
     to_pil,
 )
+from kandinsky_backend.picture_files import MAX_PICTURE_PIXELS
 from tests.golden.clip_pictures import CONFIG, SHAPES, SIZES, picture
+from tests.picture_makers import DISPLAY_P3, SRGB_CURVE, encoded, matrix_profile, png, profile_chunk, tiff_of
+from tests.refusals import refused
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clip_pixels.npz")
 ORANGE = (255, 128, 0)
@@ -37,12 +44,6 @@ ORANGE = (255, 128, 0)
 
 def solid(mode: str, colour: Any, size: tuple[int, int] = (8, 6)) -> Image.Image:
     return Image.new(mode, size, colour)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def half_transparent_palette() -> Image.Image:
@@ -75,13 +76,10 @@ def test_importing_what_clients_use_does_not_load_mindspore(module: str) -> None
         (solid("CMYK", (0, 127, 255, 0)), ORANGE),
         (solid("YCbCr", (128, 128, 128)), (128, 128, 128)),
         (solid("I;16", 77 * 257), (77, 77, 77)),
-        (solid("I", 77 * 257), (77, 77, 77)),
-        (solid("I", -5), (0, 0, 0)),
-        (solid("I", 100_000), (255, 255, 255)),
         (solid("F", 0.5), (128, 128, 128)),
-        (solid("F", 200.0), (200, 200, 200)),
+        (solid("F", -0.5), (0, 0, 0)),
         (solid("F", float("nan")), (0, 0, 0)),
-        (solid("F", float("inf")), (255, 255, 255)),
+        (solid("La", (50, 100)), (127, 127, 127, 100)),
     ],
     ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
 )
@@ -136,17 +134,26 @@ def test_a_phone_picture_with_a_depth_map_is_one_picture() -> None:
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(PictureNotFound, match=r"no picture file .*nowhere\.png"):
+    with refused(PictureNotFound, "no-file", name=lambda name: name.endswith("nowhere.png")):
         open_picture(tmp_path / "nowhere.png")
-    with pytest.raises(PictureNotFound, match="cannot be read as a picture file: Is a directory"):
+    with refused(PictureNotFound, "unreadable", reason="Is a directory"):
         open_picture(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+@pytest.mark.parametrize("largest", [1.001, 200.0, float("inf")])
+def test_floats_above_white_are_white_and_change_no_other(largest: float) -> None:
+    image = solid("F", 0.5)
+    image.putpixel((0, 0), largest)
+    with pytest.warns(PictureWarning, match=f"^the picture: its values reach {largest:.4g}: what is above 1.0 became"):
+        opened = open_picture(image)
+    assert [opened.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (128, 128, 128)]
+
+
+@pytest.mark.parametrize("data", [b"hello", b"\0" * 100])
 def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "notes.png"
     path.write_bytes(data)
-    with pytest.raises(PictureBroken, match=r"notes\.png is not a picture of a known format"):
+    with refused(PictureBroken, "unknown-format", name=lambda name: name.endswith("notes.png")):
         open_picture(path)
 
 
@@ -161,7 +168,7 @@ def test_a_truncated_picture_is_refused(kind: str) -> None:
 def test_several_frames_or_pages_are_refused(kind: str) -> None:
     frames = [solid("RGB", ORANGE), solid("RGB", 0), solid("RGB", (0, 255, 0))]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-    with pytest.raises(PictureAnimated, match="3 frames or pages"):
+    with refused(PictureAnimated, "animated", frames=3):
         open_picture(io.BytesIO(data))
 
 
@@ -169,16 +176,22 @@ def test_several_frames_or_pages_are_refused(kind: str) -> None:
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(side: int) -> None:
     header = b"BM" + (54 + 3 * side * side).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
     header += (40).to_bytes(4, "little") + side.to_bytes(4, "little") * 2 + b"\x01\x00\x18\x00" + bytes(24)
-    with pytest.raises(PictureTooLarge, match=str(images.MAX_PICTURE_PIXELS)):
+    with refused(PictureTooLarge, "too-large", limit=MAX_PICTURE_PIXELS):
         open_picture(io.BytesIO(header))
 
 
 def test_a_picture_without_pixels_is_refused() -> None:
-    with pytest.raises(PictureBroken, match="0 x 5"):
+    with refused(PictureBroken, "no-pixels", width=0, height=5):
         open_picture(solid("RGB", 0, (0, 5)))
 
 
 SEEDS = [encoded(Image.fromarray(picture(24, 16)), kind) for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP")]
+SEEDS += [
+    encoded(Image.fromarray(picture(24, 16)), "PNG", icc_profile=matrix_profile(DISPLAY_P3, SRGB_CURVE)),
+    png(picture(24, 16).astype(np.uint16) * 257, profile_chunk(matrix_profile(DISPLAY_P3, SRGB_CURVE)), depth=16),
+    tiff_of(picture(24, 16).astype(np.float32) / 255, t34675=matrix_profile(DISPLAY_P3, SRGB_CURVE)),
+    tiff_of(picture(24, 16).astype(np.uint16) * 257, ">", t318=DISPLAY_P3[:2], t319=DISPLAY_P3[2:]),
+]
 
 
 @settings(max_examples=150, deadline=None)
@@ -190,7 +203,8 @@ def test_hostile_bytes_give_a_picture_or_a_picture_error(
     for place, value in changes:
         if place < len(hostile):
             hostile[place] = value
-    with contextlib.suppress(PictureError):
+    with contextlib.suppress(PictureError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", PictureWarning)
         assert open_picture(io.BytesIO(bytes(hostile))).mode in ("RGB", "RGBA")
 
 
@@ -205,7 +219,7 @@ def test_transparency_shows_the_backdrop(backdrop: images.Backdrop) -> None:
 
 
 def test_an_unknown_colour_is_named() -> None:
-    with pytest.raises(PictureError, match="unknown colour 'wite'"):
+    with refused(PictureError, "unknown-colour", colour="wite"):
         composite(solid("RGB", 0), "wite")
 
 
@@ -232,19 +246,19 @@ def test_fitting_by_crop_changes_nothing_for_the_encoder(width: int, height: int
 def test_a_thin_strip_can_be_padded_or_stretched_but_not_cropped(fit: images.Fit) -> None:
     strip = solid("RGB", ORANGE, (3, 3000))
     assert fit_square(strip, 16, fit, "white").size == (16, 16)
-    with pytest.raises(PictureError, match="3 x 3000 pixels is too narrow"):
+    with refused(PictureError, "too-narrow", width=3, height=3000):
         fit_square(strip, 16, "crop", "white")
 
 
 def test_an_unknown_fit_is_named() -> None:
-    with pytest.raises(PictureError, match="unknown fit 'tile'"):
+    with refused(PictureError, "unknown-fit", fit="tile"):
         fit_square(solid("RGB", 0), 8, "tile", "white")  # type: ignore[arg-type]
 
 
 def test_crop_centre_keeps_the_middle() -> None:
     image = Image.fromarray(picture(9, 8))
     np.testing.assert_array_equal(np.asarray(crop_centre(image, 4, 3)), picture(9, 8)[2:5, 2:6])
-    with pytest.raises(PictureError, match="cannot cut 10 x 3 pixels out of 9 x 8"):
+    with refused(PictureError, "too-small", width=10, height=3, image_width=9, image_height=8):
         crop_centre(image, 10, 3)
 
 
@@ -254,7 +268,7 @@ def test_arrays_become_pictures_rounded_and_clipped() -> None:
 
 
 def test_pixels_that_are_not_numbers_are_an_error() -> None:
-    with pytest.raises(PictureError, match="not numbers"):
+    with refused(PictureError, "not-numbers"):
         to_pil(np.full((1, 2, 2, 3), np.nan))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kandinsky_backend.residency import Residency, Resident, usable_memory
+from kandinsky_backend.residency import Residency, Resident, _Group, available_memory, growth, usable_memory
 
 
 class Models:
@@ -165,3 +165,30 @@ print(loaded - megabytes())
 def test_the_memory_of_a_dropped_model_goes_back_to_the_system() -> None:
     run = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
     assert int(run.stdout) >= 240  # MB, of 256
+
+
+@pytest.mark.parametrize("budget", [100, 40, 25, 10])
+def test_how_much_more_is_loaded_at_a_time_is_known_before(budget: int) -> None:
+    models = Models(budget)
+    old, prior, unet = models.add("old", 20), models.add("prior", 20), models.add("unet", 10)
+    old.get()
+    parts, sizes = [prior, unet, prior], []
+    known = growth(parts)
+    for part in parts:
+        part.get()
+        sizes.append(models.residency.loaded_bytes)
+    assert known == max(0, max(sizes) - 20)
+
+
+def test_what_is_free_is_the_machine_s_or_what_a_container_leaves(tmp_path: Path) -> None:
+    meminfo, limit = tmp_path / "meminfo", tmp_path / "memory.max"
+    group = _Group(limit, "anon")
+    assert available_memory(meminfo, [group]) is None
+    meminfo.write_text("MemTotal: 9000 kB\nMemAvailable:    5000 kB\n")
+    assert available_memory(meminfo, [group]) == 5000 * 1024
+    limit.write_text("max")
+    (tmp_path / "memory.stat").write_text("file 70\nanon 300\n")
+    assert available_memory(meminfo, [group]) == 5000 * 1024
+    limit.write_text("1000")
+    assert available_memory(meminfo, [group]) == 700
+    assert (available_memory() or 1) > 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from plugin_client import launch
-from plugin_client.wire.endpoint import HOME_VARIABLE
+from plugin_client.wire.paths import HOME_VARIABLE
 from tests.benchmarks.timed_engine import FILE
 from tests.gimp.conftest import BROKEN, ZMQ_IN_ROOT
 from tests.gimp.editor import PROJECT, Editor

@@ -11,19 +11,21 @@ from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
-from daemon.engine import Engine, pillow_image, wire_picture
+from daemon.drawing import pillow_image, wire_picture
+from daemon.engine import Engine
+from daemon.executors.base import JobAdvanced, JobDone
 from plugin_client.wire import messages as wire
-from plugin_client.wire.endpoint import HOME_VARIABLE
+from plugin_client.wire.paths import HOME_VARIABLE
 
 FILE = "engine-seconds"  # in the daemon's folder, a line a job
 PAINTED = 64  # px
 
 
 class TimedEngine(Engine):
-    def run(self, job: str, blend: wire.Blend) -> Generator[wire.Progress | wire.Result, None, None]:
+    def run(self, job: str, blend: wire.Blend) -> Generator[JobAdvanced | JobDone, None, None]:
         started = time.monotonic()
         for event in super().run(job, replace(blend, width=PAINTED, height=PAINTED)):
-            if isinstance(event, wire.Result):
+            if isinstance(event, JobDone):
                 size = (blend.width, blend.height)
                 event = replace(event, pictures=tuple(_enlarged(picture, size) for picture in event.pictures))
                 with Path(os.environ[HOME_VARIABLE], FILE).open("a") as file:

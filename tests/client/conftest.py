@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from plugin_client.wire import endpoint
+from plugin_client.wire import paths
 from tests.client.scripted_daemon import Script, ScriptedDaemon
 
 
@@ -14,7 +14,7 @@ from tests.client.scripted_daemon import Script, ScriptedDaemon
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A private data folder of this test."""
     folder = tmp_path_factory.mktemp("h")  # a short name: a socket's path has little room
-    monkeypatch.setenv(endpoint.HOME_VARIABLE, str(folder))
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(folder))
     return folder
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import zmq
 
 from plugin_client.wire import codec
-from plugin_client.wire.endpoint import Endpoint, default_address, make_data_folder, write_connection
+from plugin_client.wire.connection_file import Endpoint, write_connection
 from plugin_client.wire.messages import (
     Accepted,
+    AnyRequest,
     Blend,
     Cancel,
     ClientMessage,
@@ -35,9 +36,11 @@ from plugin_client.wire.messages import (
     Ping,
     Pong,
     Progress,
+    Refine,
     Refusal,
     Release,
     Released,
+    Repaint,
     Result,
     Shutdown,
     Status,
@@ -45,6 +48,9 @@ from plugin_client.wire.messages import (
     TextItem,
     Watch,
 )
+from plugin_client.wire.paths import default_address, make_data_folder
+from plugin_client.wire.recipe import picture_hash
+from plugin_client.wire.settings import RECIPE_VERSION, recorded
 
 OWN_SIDE = 24  # px; of the pictures of which no size was asked
 PONG = Pong("0.1.0", 4711, 63.0, "CPU", "float32", 0, 0, 2_100_000_000)
@@ -56,44 +62,58 @@ def job_info(job: str, state: JobState = "running", **changes: Any) -> JobInfo:
 
 
 def result(submit: Submit) -> Result:
-    """One picture for each variation, whose colour follows from seed and variation."""
-    blend = _sized(submit.blend)
+    """One picture for each variation, whose colour follows from seed and variation: all of it, whatever a mask says."""
+    request = submit.request
+    if isinstance(request, Blend) and not request.width:
+        request = replace(request, width=OWN_SIDE, height=OWN_SIDE)
+    shape = request if isinstance(request, Blend) else request.source
     pictures = tuple(
         Picture(
-            blend.width, blend.height, 3, bytes((blend.seed % 256, blend.variation + n, 7)) * blend.width * blend.height
+            shape.width,
+            shape.height,
+            3,
+            bytes((request.seed % 256, request.variation + n, 7)) * shape.width * shape.height,
         )
-        for n in range(blend.count)
+        for n in range(request.count)
     )
-    return Result(submit.job, pictures, recipe(blend), warnings=("the prompt was cut",))
+    return Result(submit.job, pictures, recipe(request), warnings=("the prompt was cut",))
 
 
-def _sized(blend: Blend) -> Blend:
-    return blend if blend.width else replace(blend, width=OWN_SIDE, height=OWN_SIDE)
+def _kind(request: AnyRequest) -> dict[str, Any]:
+    match request:
+        case Refine():
+            return {"kind": "refine", "source": picture_hash(request.source), "strength": request.strength}
+        case Repaint():
+            hashes = {"source": picture_hash(request.source), "mask": picture_hash(request.mask)}
+            told = {"strength": request.strength, "resamplings": request.resamplings, "inpainting": "known-region"}
+            return {"kind": "repaint", **hashes, **told}
+    return {"kind": "blend"}
 
 
-def recipe(blend: Blend) -> dict[str, Any]:
+def recipe(blend: AnyRequest) -> dict[str, Any]:
     """As the model side writes it."""
-    names = ("width", "height", "steps", "guidance", "prior_steps", "prior_guidance", "negative", "decoder_prompt")
-    names += ("seed", "variation", "blending", "normalise")
-    settings = {name: getattr(blend, name) for name in names}
-    made_by = {
+    return {
+        "recipe": RECIPE_VERSION,
+        **_kind(blend),
+        "items": [_recorded(item) for item in blend.items if item.weight],
+        **recorded(blend),
         "model": blend.model or "embedded",
         "model_hash": "f00d",
         "precision": "float32",
         "device": "CPU",
         "version": "0.1.0",
     }
-    return {"recipe": 1, "items": [_recorded(item) for item in blend.items if item.weight], **settings, **made_by}
 
 
 def _recorded(item: Item) -> dict[str, Any]:
     if isinstance(item, TextItem):
-        return {"text": item.text, "weight": item.weight}
+        return {"kind": "text", "text": item.text, "weight": item.weight}
     if isinstance(item, EmbedsItem):
-        return {"embeds": base64.b64encode(item.embeds).decode(), "weight": item.weight, "label": item.label}
+        embeds = base64.b64encode(item.embeds).decode()
+        return {"kind": "embeds", "embeds": embeds, "weight": item.weight, "label": item.label}
     assert isinstance(item, PictureItem)
-    embeds = base64.b64encode(bytes(12)).decode()
-    return {"embeds": embeds, "weight": item.weight, "label": item.label, "picture": "ab" * 32, "fit": item.fit}
+    seen = {"embeds": base64.b64encode(bytes(12)).decode(), "picture": "ab" * 32, "fit": item.fit}
+    return {"kind": "embeds", "weight": item.weight, "label": item.label, **seen}
 
 
 @dataclass

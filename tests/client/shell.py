@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from plugin_client import cli
-from plugin_client.wire.messages import (
-    Blend,
-)
+from plugin_client.cli import __main__ as cli
 from tests.client.scripted_daemon import Script
 
 
@@ -27,6 +25,6 @@ def opened(path: Path) -> Image.Image:
     return image
 
 
-def submitted(script: Script) -> Blend:
+def submitted(script: Script) -> Any:
     (submit,) = script.submitted.values()
-    return submit.blend
+    return submit.request

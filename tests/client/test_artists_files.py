@@ -38,12 +38,6 @@ def test_no_given_picture_is_written_over(
     assert not script.submitted
 
 
-def test_an_older_picture_is_replaced(script: Script, cat: Path, here: Path) -> None:
-    (here / "out.png").write_bytes(b"older")
-    assert run("generate --image cat.png 1 -o out.png --size 16x16 --quiet") == 0
-    assert opened(here / "out.png").size == (16, 16)
-
-
 def test_a_file_s_name_need_not_be_utf8(script: Script, cat: Path, here: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     cat.rename(here / name)

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import zmq
 from PIL import Image
 
 import plugin_client
-from plugin_client.client import BlendResult, Client, make_blend
-from plugin_client.transport import FunctionTransport
+from plugin_client.client import Client, make_blend
+from plugin_client.job import BlendResult, Job
 from plugin_client.wire import codec
-from plugin_client.wire.endpoint import Endpoint, connection_file, default_address, new_keys, write_connection
+from plugin_client.wire.connection_file import Endpoint, new_keys, write_connection
 from plugin_client.wire.errors import (
+    BadArgument,
     DaemonNotRunning,
     EndpointError,
     JobCancelled,
@@ -30,25 +31,25 @@ from plugin_client.wire.errors import (
     UsageError,
     VersionError,
 )
+from plugin_client.wire.faults import Fault
 from plugin_client.wire.messages import (
+    PROTOCOL_VERSION,
     Accepted,
-    Blend,
     Cancel,
     ClientMessage,
     DaemonMessage,
-    EmbedsItem,
     Failed,
-    Picture,
-    PictureItem,
     Pong,
     Progress,
     Refusal,
     Release,
     Submit,
-    TextItem,
     Watch,
 )
+from plugin_client.wire.paths import connection_file, default_address
+from tests.client.fake_transport import FunctionTransport
 from tests.client.scripted_daemon import PONG, Script, ScriptedDaemon, job_info, result
+from tests.refusals import refused
 
 SMALL: dict[str, Any] = {"size": (32, 16), "seed": 7}
 JOB = str(uuid.UUID(int=9))
@@ -114,7 +115,6 @@ def test_the_daemon_s_own_answers_come_through(script: Script) -> None:
         client.shutdown()
         client.submit_blend(make_blend([("a cat", 1)], **SMALL), JOB)
         job = client.job(JOB)
-        assert job.status().state == "running"
         assert job.cancel().state == "cancelling"
         job.release()
 
@@ -129,7 +129,7 @@ def test_an_event_loop_polls_without_waiting(script: Script) -> None:
             longest = max(longest, time.monotonic() - began)
             steps += [progress.step] if progress else []
         assert steps == [1, 2, 3]
-        assert longest < 0.1
+        assert longest < 0.5
         assert isinstance(job.result(), BlendResult)
 
 
@@ -158,9 +158,9 @@ class Failing(Script):
 
 
 def test_a_failed_job_raises_its_reason() -> None:
-    with ScriptedDaemon(Failing()), Client() as client, pytest.raises(JobFailed, match="it went wrong") as caught:
+    with ScriptedDaemon(Failing()), Client() as client, refused(JobFailed, "out-of-memory") as caught:
         client.blend([("a cat", 1)], **SMALL)
-    assert caught.value.code == "out-of-memory"
+    assert caught.value.sentence == "it went wrong"
 
 
 def test_a_cancelled_job_says_so() -> None:
@@ -174,14 +174,14 @@ def test_a_cancelled_job_says_so() -> None:
 
 
 def test_an_unknown_job_is_refused_by_name(script: Script) -> None:
-    with Client() as client, pytest.raises(Refused, match=JOB) as caught:
+    with Client() as client, refused(Refused, "unknown-job") as caught:
         client.job(JOB)
-    assert caught.value.code == "unknown-job"
+    assert JOB in caught.value.sentence
 
 
-@pytest.mark.parametrize("job_id", ["", "x", "../../etc/passwd", JOB + "0"])
-def test_what_is_no_job_id_is_not_sent(script: Script, job_id: str) -> None:
-    with Client() as client, pytest.raises(UsageError, match="no job id"):
+@pytest.mark.parametrize("job_id", ["", "x", "../../etc/passwd", JOB + "0", None, 7, b"x"])
+def test_what_is_no_job_id_is_not_sent(script: Script, job_id: Any) -> None:
+    with Client() as client, refused(UsageError, "no-job-id", job=job_id):
         client.job(job_id)
     assert script.asked == []
 
@@ -202,17 +202,49 @@ def test_a_blend_that_is_interrupted_leaves_no_job_that_runs() -> None:
 
 
 def test_a_blend_that_fails_leaves_no_job_behind() -> None:
-    with ScriptedDaemon(Failing()) as daemon, Client() as client, pytest.raises(JobFailed, match="it went wrong"):
+    with ScriptedDaemon(Failing()) as daemon, Client() as client, refused(JobFailed, "out-of-memory") as caught:
         client.blend([("a cat", 1)], **SMALL)
     (job,) = daemon.script.submitted
     assert daemon.script.asked[-1] == Release(job)
+    assert caught.value.sentence == "it went wrong"
 
 
 # --- no daemon, a dead one, another one --------------------------------------------------------------------------
 
 
+CALLS: dict[str, Callable[[Client], object]] = {
+    "ping": Client.ping,
+    "models": Client.models,
+    "jobs": Client.jobs,
+    "shutdown": Client.shutdown,
+    "submit": lambda client: client.submit([("a", 1)]),
+    "blend": lambda client: client.blend([("a", 1)]),
+    "job": lambda client: client.job("1f2e3d4c-0000-4000-8000-000000000001"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_closed_client_says_that_it_is_closed(script: Script, call: str) -> None:
+    with Client() as client:
+        pass
+    client.close()
+    with pytest.raises(UsageError) as caught:
+        CALLS[call](client)
+    assert caught.value.code == "closed"
+
+
+@pytest.mark.parametrize("call", [Job.result, Job.poll, Job.cancel, Job.release])
+def test_a_job_of_a_closed_client_says_so_too(script: Script, call: Callable[[Job], object]) -> None:
+    with Client() as client:
+        job = client.submit([("a", 1)], size=(16, 16))
+    with pytest.raises(UsageError) as caught:
+        call(job)
+    assert caught.value.code == "closed"
+    job.discard()
+
+
 def test_without_a_daemon_the_error_says_how_to_start_one() -> None:
-    with pytest.raises(DaemonNotRunning, match="start one with `kandinsky-blend start`"):
+    with refused(DaemonNotRunning, "no-daemon", address=default_address()):
         Client()
 
 
@@ -221,21 +253,30 @@ def test_a_connection_file_that_outlived_its_daemon_is_noticed_at_once() -> None
         pass
     assert connection_file(default_address()).exists()
     began = time.monotonic()
-    with pytest.raises(DaemonNotRunning, match="no daemon answers"):
+    with refused(DaemonNotRunning, "not-listening", address=default_address()):
         Client()
     assert time.monotonic() - began < 1
 
 
 def test_a_connection_file_of_another_version_is_refused(script: Script) -> None:
     path = connection_file(default_address())
-    path.write_text(path.read_text().replace('"protocol": 1', '"protocol": 9'))
-    with pytest.raises(VersionError, match="version 9"):
+    path.write_text(path.read_text().replace(f'"protocol": {PROTOCOL_VERSION}', '"protocol": 9'))
+    with refused(VersionError, "protocol-version", version=9, known=PROTOCOL_VERSION):
         Client()
 
 
-def test_a_bad_endpoint_is_refused() -> None:
-    with pytest.raises(EndpointError):
-        Client("http://x")
+@pytest.mark.parametrize("endpoint", ["http://x", 5555, Path("/run/daemon.sock")])
+def test_a_bad_endpoint_is_refused(endpoint: Any) -> None:
+    with refused(EndpointError, "no-endpoint", address=endpoint):
+        Client(endpoint)
+
+
+@pytest.mark.parametrize("timeout", ["1", None, -1, float("nan"), float("inf")])
+def test_a_timeout_that_is_none_is_named(script: Script, timeout: Any) -> None:
+    with pytest.raises(BadArgument, match=r"^timeout is .*: must be a number from 0 to 86400$"):
+        Client(timeout=timeout)
+    with Client() as client, pytest.raises(BadArgument, match=r"^timeout is "):
+        client.timeout = timeout
 
 
 class Silent(Script):
@@ -248,11 +289,12 @@ class Silent(Script):
         return []
 
 
-def test_a_daemon_that_falls_silent_is_an_error_that_names_the_job() -> None:
+def test_a_daemon_that_falls_silent_is_an_error_in_words_without_ids() -> None:
     with ScriptedDaemon(Silent()), Client(timeout=0.4) as client:
         job = client.submit([("a cat", 1)], **SMALL)
-        with pytest.raises(NoAnswer, match=job.id):
+        with refused(NoAnswer, "silent", seconds=0.4) as caught:
             job.result()
+    assert job.id not in str(caught.value)
 
 
 def test_whoever_polls_late_asks_before_the_daemon_counts_as_silent() -> None:
@@ -265,7 +307,7 @@ def test_whoever_polls_late_asks_before_the_daemon_counts_as_silent() -> None:
 
 def test_a_daemon_that_answers_nothing_is_an_error() -> None:
     client = Client(transport=FunctionTransport(lambda frames: []), timeout=0.05)
-    with pytest.raises(NoAnswer, match=r"did not answer 'ping' within 0\.05 s"):
+    with refused(NoAnswer, "no-answer", asked="ping", seconds=pytest.approx(0.05, abs=1e-3)):
         client.ping()
 
 
@@ -290,7 +332,7 @@ def test_a_large_request_may_take_longer_to_be_answered() -> None:
     large = Image.new("RGB", (4000, 2000))  # 24 MB: 24 s more
     with ScriptedDaemon(SlowToTake()), Client(timeout=0.1) as client:
         assert client.submit([(large, 1)], **SMALL).id
-        with pytest.raises(NoAnswer, match=r"did not answer 'ping' within 0\.1 s"):
+        with refused(NoAnswer, "no-answer", asked="ping", seconds=pytest.approx(0.1, abs=1e-3)):
             client.ping()
 
 
@@ -331,9 +373,9 @@ class Forgetful(Silent):
 def test_a_daemon_that_was_started_again_and_forgot_the_job_says_so() -> None:
     with ScriptedDaemon(Forgetful()), Client(timeout=0.3) as client:
         job = client.submit([("a cat", 1)], **SMALL)
-        with pytest.raises(Refused, match="is known") as caught:
+        with refused(Refused, "unknown-job") as caught:
             job.result()
-    assert caught.value.code == "unknown-job"
+    assert caught.value.sentence == f"no job {job.id} is known"
 
 
 def answering(*messages: DaemonMessage) -> FunctionTransport:
@@ -348,13 +390,13 @@ def test_a_daemon_of_another_version_is_named() -> None:
 
 def test_an_answer_of_another_kind_is_a_protocol_error() -> None:
     client = Client(transport=answering(Accepted(JOB, 0)))
-    with pytest.raises(ProtocolError, match="answered 'ping' with 'accepted'"):
+    with refused(ProtocolError, "wrong-answer", asked="ping", answered="accepted"):
         client.ping()
 
 
 def test_an_answer_that_is_no_message_is_a_protocol_error() -> None:
     client = Client(transport=FunctionTransport(lambda frames: [[b"\xc1"]]))
-    with pytest.raises(ProtocolError, match="not readable"):
+    with refused(ProtocolError, Fault.UNREADABLE.code):
         client.ping()
 
 
@@ -410,76 +452,3 @@ def test_tcp_with_another_server_key_gets_no_answer(curve_daemon: Endpoint) -> N
     write_connection(curve_daemon.address, imposed)
     with Client(curve_daemon.address, timeout=0.3) as client, pytest.raises(NoAnswer):
         client.ping()
-
-
-# --- items and settings ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def picture_file(tmp_path: Path) -> Path:
-    path = tmp_path / "Night.PNG"
-    Image.new("RGB", (4, 3), (1, 2, 3)).save(path)
-    return path
-
-
-def test_text_is_a_prompt_unless_it_ends_like_a_picture_file(picture_file: Path) -> None:
-    blend = make_blend([("a cat.", 0.5), (str(picture_file), 0.25), (picture_file, 0.25)])
-    picture = PictureItem(Picture(4, 3, 3, bytes((1, 2, 3)) * 12), 0.25, label="Night.PNG")
-    assert blend.items == (TextItem("a cat.", 0.5), picture, picture)
-
-
-def test_a_path_is_a_file_whatever_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "no suffix"
-    Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(path, "PNG")
-    (item,) = make_blend([(path, 1)]).items
-    assert isinstance(item, PictureItem)
-    assert item.picture == Picture(2, 2, 4, bytes((1, 2, 3, 4)) * 4)
-
-
-@pytest.mark.parametrize("source", ["IMG_1.HEIC", "cat.heif", Path("cat.heic")])
-def test_a_heic_picture_is_refused_with_what_to_do(source: str | Path) -> None:
-    with pytest.raises(UsageError, match=f"{source} is a HEIC picture, which cannot be read: save it as PNG or JPEG"):
-        make_blend([(source, 1)])
-
-
-def test_wire_items_are_sent_as_they_are() -> None:
-    items = (EmbedsItem(bytes(8), 0.5), TextItem("cat.png", 0.5))
-    assert make_blend(items).items == items
-
-
-@pytest.mark.parametrize("name", ["missing.png", "MISSING.JPG", "a cat.webp", "night.avif", "scan.jp2", "old.tga"])
-def test_a_picture_file_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(UsageError, match=name):
-        make_blend([(name, 1)])
-
-
-@pytest.mark.parametrize(
-    ("items", "settings", "said"),
-    [
-        ([], {}, "blend.items has 0 entries"),
-        ([("a", 0), ("b", 0.0)], {}, "have no weight"),
-        ([("a", float("nan"))], {}, r"items\[0\].weight is nan"),
-        ([("a", "1")], {}, r"items\[0\].weight is '1'"),
-        ([("a", 1)], {"size": (0, 768)}, "blend.width is 0"),
-        ([("a", 1)], {"size": (768, 5000)}, "blend.height is 5000"),
-        ([("a", 1)], {"steps": 0}, "blend.steps is 0"),
-        ([("a", 1)], {"stepz": 5}, "'stepz' is no setting of a blend: choose from size, blending"),
-        (["a cat"], {}, "'a cat' is no item"),
-        ([("a", 1, 2)], {}, "is no item"),
-        ([(7, 1)], {}, "int object is no picture"),
-        ([("x" * 4001, 1)], {}, r"items\[0\].text"),
-    ],
-)
-def test_a_mistake_is_named_before_anything_is_sent(items: list[Any], settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        make_blend(items, **settings)
-
-
-def test_a_seed_is_drawn_when_none_is_given() -> None:
-    seeds = {make_blend([("a", 1)]).seed for _ in range(5)}
-    assert len(seeds) == 5
-    assert make_blend([("a", 1)], seed=3).seed == 3
-
-
-def test_settings_that_are_not_given_are_the_protocol_s() -> None:
-    assert make_blend([("a", 1.0)], seed=0) == Blend((TextItem("a", 1.0),))

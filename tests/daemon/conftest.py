@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import pytest
 import zmq
 
-from plugin_client.wire import codec, endpoint
+from daemon.jobs import JobRecord
+from plugin_client.wire import codec, paths
 from plugin_client.wire.messages import (
     Accepted,
     Blend,
@@ -31,8 +32,9 @@ from plugin_client.wire.messages import (
 )
 
 M = TypeVar("M")
+T = TypeVar("T")
 PROJECT = Path(__file__).parents[2]
-PATIENCE = 10.0  # s: long enough for a loaded machine; nothing here takes that long unless it is broken
+PATIENCE = 30.0  # s: long enough for a loaded machine; nothing here takes that long unless it is broken
 
 
 def blend(text: str = "quick", **settings: Any) -> Blend:
@@ -40,22 +42,30 @@ def blend(text: str = "quick", **settings: Any) -> Blend:
     return Blend(**{"items": (TextItem(text, 1.0),), "width": 16, "height": 16, **settings})
 
 
+def job_record(job: str, client: str = "", **facts: Any) -> JobRecord:
+    """The record of a job of no size."""
+    usual = {"picture_bytes": 0, "result_bytes": 0, "accepted": 0.0, "digest": "d1", "owner": ""}
+    return JobRecord(**{"id": job, "title": "a cat", "model": "", "client": client, **usual, **facts})
+
+
 def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(look: Callable[[], T], what: str) -> T:
+    """The first thing that `look` finds."""
     deadline = time.monotonic() + PATIENCE
-    while not condition():
+    while not (found := look()):
         assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain until {what}"
         time.sleep(0.01)
+    return found
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and is not yet collected by its parent does not."""
+    """True while the process runs; one that has ended and is not yet collected by its parent does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before the file is opened, or while it is read
         return False
 
 
@@ -132,13 +142,13 @@ class RawClient:
 class RunningDaemon:
     """A daemon process and its log."""
 
-    def __init__(self, home: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, home: Path, arguments: Sequence[str], module: str = "daemon") -> None:
         self.log_file = home / f"log-{new_id()[:8]}"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "daemon", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 stderr=log,
-                env=os.environ | {endpoint.HOME_VARIABLE: str(home), "PYTHONPATH": str(PROJECT)},
+                env=os.environ | {paths.HOME_VARIABLE: str(home), "PYTHONPATH": str(PROJECT)},
             )
 
     @property
@@ -148,8 +158,7 @@ class RunningDaemon:
     @property
     def worker(self) -> int:
         """The process id of the worker that runs now."""
-        wait_until(lambda: children(self.process.pid), "a worker runs")
-        return children(self.process.pid)[0]
+        return wait_until(lambda: children(self.process.pid), "a worker runs")[0]
 
     def wait(self) -> int:
         """The exit code, once it has ended."""
@@ -187,6 +196,12 @@ class Daemons:
         self._started.append(daemon)
         return daemon
 
+    def launch_module(self, module: str, *arguments: str) -> RunningDaemon:
+        """Start another program than kandinsky-daemon, which takes `arguments` before the daemon's own."""
+        daemon = RunningDaemon(self.home, [*arguments, "--engine=tests.daemon.fake_engine:FakeEngine"], module)
+        self._started.append(daemon)
+        return daemon
+
     def start(self, *arguments: str, engine: str = "FakeEngine") -> RunningDaemon:
         """Start a daemon at the default address and wait until it answers."""
         daemon = self.launch(*arguments, engine=engine)
@@ -197,6 +212,14 @@ class Daemons:
     def client(self, **options: Any) -> RawClient:
         return RawClient(self.default_address, **options)
 
+    def left(self) -> set[str]:
+        """Names of the files in the home but those that are meant to stay: the lock, the jobs, the logs of the test."""
+        return {
+            path.name
+            for path in self.home.iterdir()
+            if path.suffix not in (".lock", ".jobs") and not path.name.startswith("log-")
+        }
+
     def end_all(self) -> None:
         for daemon in self._started:
             daemon.end()
@@ -206,7 +229,7 @@ class Daemons:
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A private data folder, which is also this process's."""
     home = tmp_path_factory.mktemp("d")  # a short name: a socket's path has little room
-    monkeypatch.setenv(endpoint.HOME_VARIABLE, str(home))
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(home))
     return home
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from daemon.errors import JobError
-from plugin_client.wire.messages import Blend, ModelInfo, Picture, Progress, Result, Stage, TextItem
+from daemon.executors.base import JobAdvanced, JobDone
+from plugin_client.wire.messages import Blend, ModelInfo, Picture, Stage, TextItem
 
 QUICK = 0.01  # s
 SLOW = 0.1
-LONG = 0.6
+LONG = 1.2
 
 OWN_SIDE = 24  # px; of the pictures of which no size was asked
 
@@ -51,6 +53,7 @@ _STEPS: dict[str, Callable[[], None]] = {
     "download": lambda: time.sleep(3600),
     "endless": lambda: time.sleep(3600),
     "flash": lambda: None,
+    "print": lambda: print("a library's words", flush=True),
     "refuse": _refuse,
     "forge": _forge,
     "greedy": _flood_memory,
@@ -70,24 +73,31 @@ class FakeEngine:
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(ModelInfo(name, source=f"fake {name}", hash="f00d", loaded=True) for name in self._models)
 
-    def run(self, job: str, blend: Blend) -> Iterator[Progress | Result]:
+    def run(self, job: str, blend: Blend) -> Generator[JobAdvanced | JobDone, None, None]:
         item = blend.items[0]
         words = item.text.split() if isinstance(item, TextItem) else ["quick"]
         for done, word in enumerate(words):
             stage: Stage = "loading" if word == "download" else "denoising"
-            yield Progress(job, stage, done, len(words), blend.variation, elapsed=0, remaining=1)
+            yield JobAdvanced(job, stage, done, len(words), blend.variation, remaining=1)
             _STEPS[word]()
         width, height = blend.width or OWN_SIDE, blend.height or OWN_SIDE
         pixels = bytes([blend.seed % 256]) * (3 * width * height)
         picture = Picture(width, height, 3, pixels)
-        yield Result(job, (picture,) * blend.count, {"seed": blend.seed, "steps": len(words)})
+        yield JobDone(job, (picture,) * blend.count, {"seed": blend.seed, "steps": len(words)})
+
+
+class StrangeEngine(FakeEngine):
+    """Has other weights in each process."""
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        return tuple(replace(model, hash=f"weights {os.getpid()}") for model in super().models())
 
 
 class UnendingEngine(FakeEngine):
     """Forgets to give a result."""
 
-    def run(self, job: str, blend: Blend) -> Iterator[Progress | Result]:
-        yield Progress(job, "denoising", 0, 1, blend.variation, elapsed=0, remaining=1)
+    def run(self, job: str, blend: Blend) -> Generator[JobAdvanced | JobDone, None, None]:
+        yield JobAdvanced(job, "denoising", 0, 1, blend.variation, remaining=1)
 
 
 class LateEngine(FakeEngine):

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from daemon.engine import Engine
 from daemon.errors import JobError
+from daemon.executors.base import JobAdvanced, JobDone
+from kandinsky_backend import families
 from plugin_client.wire import codec
 from plugin_client.wire.limits import MAX_NOTE_CHARS, MAX_TEXT_CHARS
-from plugin_client.wire.messages import Blend, Picture, Progress, Result, TextItem
+from plugin_client.wire.messages import AnyRequest, Blend, Picture, Refine, Repaint, Result, TextItem
+from plugin_client.wire.recipe import parse_recipe
+from tests.backend.hub_server import HubSettings, serve
+from tests.backend.toy_family import TOY, write_toy_model
 from tests.daemon.conftest import new_id
 
 NO_MODEL = "no-such-model"
@@ -33,21 +40,21 @@ def small(text: str = "a cat", **settings: Any) -> Blend:
     )
 
 
-def events_of(engine: Engine, blend: Blend) -> list[Progress | Result]:
-    """All that a job gives, each checked to be what the wire carries."""
-    events = list(engine.run(new_id(), blend))
-    for event in events:
-        codec.encode(event, 1)
-    return events
+def events_of(engine: Engine, blend: AnyRequest) -> list[JobAdvanced | JobDone]:
+    """All events of a job. The result is checked to be what the wire carries."""
+    *steps, done = engine.run(new_id(), blend)
+    assert isinstance(done, JobDone)
+    codec.encode(Result(done.job, done.pictures, done.recipe, done.warnings), 1)
+    return [*steps, done]
 
 
-def result_of(engine: Engine, blend: Blend) -> Result:
+def result_of(engine: Engine, blend: AnyRequest) -> JobDone:
     *_, last = events_of(engine, blend)
-    assert isinstance(last, Result)
+    assert isinstance(last, JobDone)
     return last
 
 
-def failure_of(engine: Engine, blend: Blend) -> JobError:
+def failure_of(engine: Engine, blend: AnyRequest) -> JobError:
     with pytest.raises(JobError) as failure:
         events_of(engine, blend)
     return failure.value
@@ -56,8 +63,12 @@ def failure_of(engine: Engine, blend: Blend) -> JobError:
 def test_a_blend_becomes_a_picture_and_its_recipe(engine: Engine) -> None:
     result = result_of(engine, small(seed=3))
     assert [(picture.width, picture.height, picture.channels) for picture in result.pictures] == [(64, 64, 3)]
-    assert (result.recipe["seed"], result.recipe["items"]) == (3, [{"text": "a cat", "weight": 1.0}])
+    assert (result.recipe["seed"], result.recipe["items"]) == (
+        3,
+        [{"kind": "text", "text": "a cat", "weight": 1.0}],
+    )
     assert result.warnings == ()
+    assert parse_recipe(result.recipe).plain() == result.recipe
 
 
 def test_the_longest_prompt_gives_a_warning_that_the_wire_carries(engine: Engine) -> None:
@@ -70,7 +81,7 @@ def test_the_longest_prompt_gives_a_warning_that_the_wire_carries(engine: Engine
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (256, 16)])
 def test_previews_come_with_every_nth_step(engine: Engine, width: int, height: int) -> None:
     events = events_of(engine, small(width=width, height=height, steps=4, preview_every=2))
-    previews = [event.preview for event in events if isinstance(event, Progress) and event.preview]
+    previews = [event.preview for event in events if isinstance(event, JobAdvanced) and event.preview]
     assert len(previews) == 2
     for preview in previews:
         assert isinstance(preview, Picture)
@@ -79,6 +90,23 @@ def test_previews_come_with_every_nth_step(engine: Engine, width: int, height: i
 
 
 # --- models ------------------------------------------------------------------------------------------------------
+
+
+def test_a_download_is_told_in_bytes(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "hub")
+    monkeypatch.setattr("daemon.downloads.GLANCE_SECONDS", 0.01)
+    with serve({"someone/model": folder / "decoder", "someone/model-prior": folder / "prior"}) as hub:
+        hub.delay = 0.1
+        HubSettings(monkeypatch, tmp_path / "home").connect(hub.url)
+        events = events_of(Engine(["someone/model"], "cpu", "auto", memory=None), small())
+        huggingface_hub.close_session()
+    stages = list(dict.fromkeys(event.stage for event in events if isinstance(event, JobAdvanced)))
+    assert stages[:2] == ["loading", "downloading"]
+    told = [event for event in events if isinstance(event, JobAdvanced) and event.stage == "downloading"]
+    assert len({event.steps for event in told}) == 2  # a repository each
+    assert all(0 <= event.step <= event.steps for event in told)
+    assert any(event.remaining > 0 for event in told)
+    assert isinstance(events[-1], JobDone)
 
 
 def test_a_name_that_is_no_model_fails_its_own_jobs_only(engine: Engine) -> None:
@@ -104,7 +132,7 @@ def test_a_model_counts_as_loaded_while_its_weights_are_in_memory(tiny_checkpoin
     seen = {}
     for event in engine.run(new_id(), small()):
         [model] = engine.models()
-        if isinstance(event, Progress):
+        if isinstance(event, JobAdvanced):
             seen[event.stage] = model.loaded
     assert seen["denoising"]
     assert (model.hash != "", model.loaded) == (True, False)  # the last to be used has decoded
@@ -119,6 +147,21 @@ def test_the_embedded_model_has_a_size_of_its_own_and_says_that_it_is_small() ->
     assert (result.recipe["width"], result.recipe["height"], result.recipe["model"]) == (*side, EMBEDDED)
     assert result.warnings == (offered.note,)
     assert "small" in offered.note
+
+
+def test_a_model_of_another_family_is_offered_and_blends(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(families, "FAMILIES", (TOY, *families.FAMILIES))
+    write_toy_model(tmp_path / "toy", tiny_checkpoint)
+    engine = Engine([str(tmp_path / "toy")], "cpu", "auto", memory=None)
+    [offered] = engine.models()
+    assert (offered.side, offered.source) == (TOY.side, str(tmp_path / "toy" / "decoder"))
+    assert (offered.family, offered.jobs) == ("toy", ("blend",))
+    result = result_of(engine, Blend((TextItem("a cat", 1.0),), steps=2, prior_steps=2))
+    assert [(picture.width, picture.height) for picture in result.pictures] == [(TOY.side, TOY.side)]
+    failure = failure_of(engine, Repaint((), SOURCE, MASK))
+    assert (failure.code, str(failure)) == ("bad-request", "the model 'toy/' does no repaint jobs; it can do: blend")
 
 
 def test_a_config_that_no_model_implements_is_a_failed_load(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -137,10 +180,87 @@ def test_a_blend_without_a_meaning_is_a_bad_request(engine: Engine) -> None:
     assert failure.code == "bad-request"
 
 
+def test_a_job_of_a_kind_that_the_model_cannot_do_is_a_bad_request_before_anything_is_loaded(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = families.locate(str(tiny_checkpoint))
+    unable = replace(source, family=replace(source.family, jobs=()))
+    monkeypatch.setattr(families, "locate", lambda name: unable)
+    engine = Engine([str(tiny_checkpoint)], "cpu", "auto", memory=None)
+    events = engine.run(new_id(), small())
+    with pytest.raises(JobError) as failure:
+        next(events)
+    assert failure.value.code == "bad-request"
+    assert [model.jobs for model in engine.models()] == [()]
+
+
 def test_a_mistake_in_the_model_is_no_bad_request(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def stumble(*_: object) -> None:
         raise ValueError("C++ call stack")
 
-    monkeypatch.setattr("kandinsky_backend.decoder_pipeline.KandinskyPipeline.decode", stumble)
+    monkeypatch.setattr("kandinsky_backend.pipelines.decoder.KandinskyPipeline.decode", stumble)
     with pytest.raises(ValueError, match="call stack"):
         events_of(engine, small())
+
+
+# --- pictures into which is drawn --------------------------------------------------------------------------------
+
+SOURCE = Picture(20, 12, 3, bytes(n * 7 % 256 for n in range(20 * 12 * 3)))
+MASK = Picture(20, 12, 1, bytes(255 if 8 <= n % 20 < 12 else 0 for n in range(20 * 12)))
+QUICK = {"steps": 2, "prior_steps": 2, "width": 64, "height": 64}
+
+
+def changed(made: Picture) -> set[int]:
+    """The numbers of the pixels that are not those of SOURCE."""
+    old, new = ([picture.pixels[at : at + 3] for at in range(0, len(picture.pixels), 3)] for picture in (SOURCE, made))
+    return {n for n, (before, after) in enumerate(zip(old, new, strict=True)) if before != after}
+
+
+@pytest.mark.parametrize("items", [(), (TextItem("a cat", 1.0),)])
+def test_a_repaint_changes_what_is_masked_and_nothing_else(engine: Engine, items: tuple[TextItem, ...]) -> None:
+    repaint = Repaint(items, SOURCE, MASK, **QUICK)
+    result = result_of(engine, repaint)
+    [made] = result.pictures
+    assert changed(made)
+    assert changed(made) <= {n for n, value in enumerate(MASK.pixels) if value}
+    recipe = parse_recipe(result.recipe)
+    assert recipe.plain() == result.recipe
+    assert recipe.redraw(SOURCE, MASK).strength == 1.0
+    again = replace(recipe.redraw(SOURCE, MASK), model="")  # its folder has another name here
+    assert result_of(engine, again).pictures == result.pictures
+
+
+@pytest.mark.parametrize(
+    ("strength", "resamplings", "count", "denoised"), [(0.3, 1, 1, 3), (0.01, 1, 2, 2), (1.0, 2, 1, 20)]
+)
+def test_the_steps_that_will_run_are_told_with_the_first_progress(
+    engine: Engine, strength: float, resamplings: int, count: int, denoised: int
+) -> None:
+    """And their previews show the source without what fills the model's canvas around it."""
+    told = {"strength": strength, "resamplings": resamplings, "count": count, "preview_every": 1}
+    repaint = Repaint((), SOURCE, MASK, **(QUICK | {"steps": 10} | told))
+    result_of(engine, repaint)  # what is the same for all strengths is cached
+    *steps, _ = [event for event in events_of(engine, repaint) if isinstance(event, JobAdvanced)]
+    encoding, decoding = 1, count
+    assert {step.steps for step in steps} == {encoding + denoised + decoding}
+    previews = [step.preview for step in steps if step.preview]
+    assert [(preview.width, preview.height) for preview in previews] == [(64, 48)] * denoised
+
+
+def test_a_refinement_has_the_size_of_its_source_and_without_strength_is_the_source(engine: Engine) -> None:
+    refine = Refine((TextItem("a cat", 1.0),), SOURCE, strength=0.5, preview_every=1, **QUICK)
+    *steps, done = events_of(engine, refine)
+    assert isinstance(done, JobDone)
+    assert changed(done.pictures[0])
+    assert parse_recipe(done.recipe).plain() == done.recipe
+    previews = [step.preview for step in steps if isinstance(step, JobAdvanced) and step.preview]
+    assert [(preview.width, preview.height) for preview in previews if preview] == [(64, 48)]  # half of two steps
+    assert result_of(engine, replace(refine, strength=0.0)).pictures == (SOURCE,)
+
+
+def test_a_job_that_takes_more_memory_than_there_is_is_refused_before_it_starts(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kandinsky_backend.blend.footprint.available_memory", lambda: 10**6)
+    failure = failure_of(engine, small(width=1024, height=1024))
+    assert (failure.code, "and 1 MB are free here" in str(failure)) == ("out-of-memory", True)

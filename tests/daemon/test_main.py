@@ -1,56 +1,93 @@
-"""The command: arguments, endpoints, the lock, the log and the end."""
+"""The command: its arguments, its log and its end."""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import signal
-import socket
-import stat
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from daemon.__main__ import main
-from daemon.executor import CHANNEL_SUFFIX
-from plugin_client.wire import endpoint
 from plugin_client.wire.messages import Cancel, Failed, JobInfo, ListModels, ModelList, Ping, Pong, Result
-from tests.daemon.conftest import Daemons, RawClient, blend, is_alive, wait_until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def left_in(home: Path) -> set[str]:
-    """What lies in a home, apart from what is meant to stay: the lock's file, and the test's logs."""
-    return {path.name for path in home.iterdir() if path.suffix != ".lock" and not path.name.startswith("log-")}
-
+from tests.daemon.conftest import Daemons, blend, is_alive, wait_until
+from tests.daemon.fake_engine import SLOW
 
 # --- arguments ---------------------------------------------------------------------------------------------------
+
+
+def left_with(arguments: list[str]) -> int:
+    """The exit code of a command that ends while its arguments are read."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
+
+
+def test_version_is_the_product_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert left_with(["--version"]) == 0
+    assert capsys.readouterr().out == f"kandinsky-daemon {metadata.version('kandinsky-blend')}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--memory", "lots"], "'lots' is no size: write for example 8GB or 500MB"),
-        (["--memory", "8 parsecs"], "'8 parsecs' is no size"),
-        (["--device", "abacus"], "invalid choice: 'abacus'"),
+        (["--memory", "8"], "argument --memory: '8' is no size: write for example 8GB or 500MB"),
+        (["--memory", "0GB"], "argument --memory: '0GB' is nothing: models need memory"),
+        (["--memory", "9" * 400 + "GB"], "is no size: write for example 8GB or 500MB"),
+        (["--modell", "x"], "unrecognized arguments: --modell x"),
+        (["--memory"], "argument --memory: expected one argument"),
+        (["--memory", "lots"], "argument --memory: 'lots' is no size: write for example 8GB or 500MB"),
+        (["--memory", "8 parsecs"], "'8 parsecs' is no size: write for example 8GB or 500MB"),
+        (["--metrics", "70000"], "argument --metrics: '70000' is no port: give a number from 1 to 65535"),
         (["--model", ""], "a name of 0 characters: must have 1 to 200"),
+        (["--model", "m\udcff"], "'m\\udcff' is no valid text: rename the folder in letters of UTF-8"),
         ([f"--model=m{n}" for n in range(65)], "65 models: a daemon offers at most 64"),
     ],
 )
-def test_bad_arguments_are_a_usage_error(
-    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+def test_a_mistake_is_one_sentence(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert left_with(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("kandinsky-daemon: ")
+    assert error.endswith(f"{complaint}; see kandinsky-daemon --help\n")
+    assert error.count("\n") == 1
+
+
+def test_a_model_that_cannot_be_used_is_named_before_anything_starts(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    assert complaint in capsys.readouterr().err
+    monkeypatch.setenv("KANDINSKY_BLEND_HOME", str(tmp_path / "home"))
+    broken = shutil.copytree(tiny_checkpoint, tmp_path / "broken")
+    (broken / "decoder" / "unet" / "config.json").write_text("{")
+    linked = shutil.copytree(tiny_checkpoint, tmp_path / "linked")
+    shutil.rmtree(linked / "prior" / "tokenizer")
+    (linked / "prior" / "tokenizer").symlink_to(tmp_path / "unmounted")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    for name, reason in {
+        "./nope": "no model is called './nope'",
+        str(tmp_path / "empty"): "it lacks prior/model_index.json",
+        str(broken): "unet/config.json is not JSON",
+        str(linked): "prior/tokenizer is a link to",
+        "someone/model": "the hub cannot be reached (HF_HUB_OFFLINE is set)",
+    }.items():
+        assert main(["--model", str(tiny_checkpoint), "--model", name]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"kandinsky-daemon: the model {name} cannot be used: ")
+        assert reason in error
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_device_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert left_with(["--device", "abacus"]) == 2
+    assert "invalid choice: 'abacus'" in capsys.readouterr().err
 
 
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +96,17 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     limits = "until it is released, for 24 hours at most; beyond 100 results or 1 GiB of pictures the oldest go first."
     assert limits in " ".join(text.split())
-    for option in ("--model", "--device", "--precision", "--endpoint", "--memory", "--log-level"):
+    for option in (
+        "--model",
+        "--device",
+        "--precision",
+        "--endpoint",
+        "--memory",
+        "--state",
+        "--metrics",
+        "--log-level",
+        "--log-format",
+    ):
         assert re.search(rf"^  {option}.*\n? +\S", text, re.MULTILINE)
     assert "--engine" not in text
 
@@ -80,122 +127,12 @@ def test_options_reach_the_engine(daemons: Daemons) -> None:
         assert [model.name for model in client.ask(ListModels(), ModelList).models] == ["one", "two"]
 
 
-# --- endpoints ---------------------------------------------------------------------------------------------------
-
-
-def test_a_second_daemon_is_refused_and_the_first_lives_on(daemons: Daemons) -> None:
-    first = daemons.start()
-    second = daemons.launch()
-    assert second.wait() == 1
-    complaint = f"a daemon already runs at {daemons.default_address} (process {first.process.pid})"
-    assert second.log == f"kandinsky-daemon: {complaint}\n"
-    with daemons.client() as client:
-        assert client.ask(Ping(), Pong).pid == first.process.pid
-    assert endpoint.read_connection(daemons.default_address).pid == first.process.pid
-
-
-def test_two_daemons_at_two_endpoints_share_a_home(daemons: Daemons) -> None:
-    first = daemons.start()
-    address = f"ipc://{daemons.home / 'other.sock'}"
-    second = daemons.launch(f"--endpoint={address}")
-    with RawClient(address) as client:
-        assert isinstance(client.run(blend()), Result)
-        assert client.ask(Ping(), Pong).pid == second.process.pid
-    with daemons.client() as client:
-        assert isinstance(client.run(blend()), Result)
-        assert client.ask(Ping(), Pong).pid == first.process.pid
-
-
-@pytest.mark.parametrize(
-    ("address", "complaint"),
-    [
-        ("http://localhost", "is no endpoint: write ipc:///folder/name.sock or tcp://127.0.0.1:5555"),
-        ("tcp://192.0.2.1:5555", "cannot listen at tcp://192.0.2.1:5555:"),
-        ("ipc:///tmp/daemon.sock", "/tmp is open to other users"),
-    ],
-)
-def test_an_unusable_endpoint_is_one_sentence(daemons: Daemons, address: str, complaint: str) -> None:
-    daemon = daemons.launch(f"--endpoint={address}")
-    assert daemon.wait() == 1
-    assert complaint in daemon.log
-    assert daemon.log.count("\n") == 1
-
-
-def test_a_home_that_leaves_no_room_for_the_worker_s_socket_is_one_sentence(home: Path) -> None:
-    room = endpoint.MAX_SOCKET_PATH_BYTES - len(str(home / "x" / "daemon.sock")) + 1
-    daemons = Daemons(home / ("x" * room))
-    daemons.home.mkdir(mode=0o700)
-    assert len(str(daemons.home / "daemon.sock")) == endpoint.MAX_SOCKET_PATH_BYTES
-    daemon = daemons.launch()
-    assert daemon.wait() == 1
-    assert re.fullmatch(rf"kandinsky-daemon: the socket path .* has \d+ bytes.*{endpoint.HOME_VARIABLE}\n", daemon.log)
-    assert left_in(daemons.home) == set()
-
-
-def test_a_port_in_use_is_one_sentence(daemons: Daemons) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        daemon = daemons.launch(f"--endpoint={address}")
-        assert daemon.wait() == 1
-    assert daemon.log == (
-        f"kandinsky-daemon: cannot listen at {address}: Address already in use; choose another --endpoint\n"
-    )
-    assert left_in(daemons.home) == set()
-
-
-def test_a_file_in_the_socket_s_place_is_left_alone(daemons: Daemons) -> None:
-    picture = daemons.home / "daemon.sock"
-    picture.write_text("precious")
-    daemon = daemons.launch()
-    assert daemon.wait() == 1
-    assert "is a file, not a socket" in daemon.log
-    assert picture.read_text() == "precious"
-
-
-def test_another_program_s_socket_is_not_taken_over(daemons: Daemons) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(daemons.home / "daemon.sock"))
-        server.listen()
-        daemon = daemons.launch()
-        assert daemon.wait() == 1
-    assert "another program listens at" in daemon.log
-
-
-def test_tcp_admits_clients_with_the_keys_and_nobody_else(daemons: Daemons) -> None:
-    address = f"tcp://127.0.0.1:{free_port()}"
-    daemons.launch(f"--endpoint={address}")
-    wait_until(endpoint.connection_file(address).exists, "the connection file is there")
-    reached_at = endpoint.read_connection(address)
-    assert stat.S_IMODE(endpoint.connection_file(address).stat().st_mode) == 0o600
-    keys = {
-        "curve_serverkey": reached_at.server_key.encode(),
-        "curve_publickey": reached_at.client_public_key.encode(),
-        "curve_secretkey": reached_at.client_secret_key.encode(),
-    }
-    with RawClient(reached_at.address, **keys) as client:
-        assert isinstance(client.run(blend()), Result)
-    _, (public, secret) = endpoint.new_keys()
-    strange = {"curve_publickey": public.encode(), "curve_secretkey": secret.encode()}
-    with RawClient(reached_at.address) as keyless, RawClient(reached_at.address, **keys | strange) as stranger:
-        keyless.send(Ping())
-        stranger.send(Ping())
-        assert keyless.hears_nothing(0.3)
-        assert stranger.hears_nothing(0.1)
-
-
-def test_port_0_takes_a_free_port_and_the_connection_file_tells_it(daemons: Daemons) -> None:
-    address = "tcp://127.0.0.1:0"
-    daemons.launch(f"--endpoint={address}")
-    wait_until(endpoint.connection_file(address).exists, "the connection file is there")
-    assert re.fullmatch(r"tcp://127\.0\.0\.1:[1-9]\d+", endpoint.read_connection(address).address)
-
-
 # --- the end -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_in_good_order(daemons: Daemons, number: signal.Signals) -> None:
-    daemon = daemons.start()
+    daemon = daemons.start("--state=none")
     with daemons.client() as client:
         running, queued = client.submit(blend("slow " * 100)), client.submit(blend())
         client.wait_for_progress(running)
@@ -204,7 +141,7 @@ def test_a_signal_stops_in_good_order(daemons: Daemons, number: signal.Signals) 
         assert {end.code for end in client.outcomes(running, queued).values()} == {"cancelled"}
     assert daemon.wait() == 0
     assert time.monotonic() - signalled < 2
-    assert left_in(daemons.home) == set()
+    assert daemons.left() == set()
     assert "Traceback" not in daemon.log
 
 
@@ -213,25 +150,26 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(daemons: Daemons) -> Non
     wait_until(lambda: list(daemons.home.glob("*.lock")), "the lock is taken")
     daemon.process.terminate()
     assert daemon.wait() == 0
-    assert left_in(daemons.home) == set()
+    assert daemons.left() == set()
     assert "Traceback" not in daemon.log
 
 
 def test_a_stop_does_not_wait_for_a_step_that_does_not_end(daemons: Daemons) -> None:
-    daemon = daemons.start()
+    daemon = daemons.start("--state=none")
     with daemons.client() as client:
         endless = client.submit(blend("endless"))
         client.wait_for_progress(endless)
+        time.sleep(SLOW)  # it looks for a cancel once more before its step
         daemon.process.terminate()
         outcome = client.outcome(endless)
         assert isinstance(outcome, Failed)
         assert (outcome.code, "daemon was stopped" in outcome.message) == ("cancelled", True)
     assert daemon.wait() == 0
-    assert left_in(daemons.home) == set()
+    assert daemons.left() == set()
 
 
 def test_a_second_signal_ends_it_at_once(daemons: Daemons) -> None:
-    daemon = daemons.start()
+    daemon = daemons.start("--state=none")
     with daemons.client() as client:
         client.wait_for_progress(client.submit(blend("endless")))
         worker = daemon.worker
@@ -240,18 +178,6 @@ def test_a_second_signal_ends_it_at_once(daemons: Daemons) -> None:
         daemon.process.terminate()
         assert daemon.wait() == -signal.SIGTERM
     wait_until(lambda: not is_alive(worker), "the worker has ended")
-
-
-def test_a_daemon_starts_over_what_a_killed_one_left(daemons: Daemons) -> None:
-    killed = daemons.start()
-    with daemons.client() as client:
-        client.wait_for_progress(client.submit(blend("endless")))
-    killed.kill()
-    assert {"daemon.sock", "daemon.json"} < left_in(daemons.home)
-    daemons.start()
-    with daemons.client() as client:
-        assert isinstance(client.run(blend()), Result)
-    assert sum(CHANNEL_SUFFIX in name for name in left_in(daemons.home)) == 1
 
 
 def test_the_log_tells_the_endpoint_the_models_and_the_end(daemons: Daemons) -> None:
@@ -282,10 +208,23 @@ def test_the_log_tells_each_job_in_lines_for_people(daemons: Daemons) -> None:
     assert len([line for line in daemon.log.splitlines() if done.job[:8] in line]) == 2
 
 
+def test_the_log_can_be_read_by_programs(daemons: Daemons) -> None:
+    daemon = daemons.start("--log-format=json")
+    with daemons.client() as client:
+        client.run(blend("stumble"))
+    daemon.end()
+    lines = [json.loads(line) for line in daemon.log.splitlines()]
+    assert {"time", "level", "logger", "process", "message"} <= lines[0].keys()
+    [mistake] = [line for line in lines if line["level"] == "error"]  # of the worker
+    assert (mistake["logger"], "ZeroDivisionError" in mistake["traceback"]) == ("daemon.job_runner", True)
+    assert mistake["process"] != lines[0]["process"] == daemon.process.pid
+
+
 def test_what_comes_from_outside_forges_no_line_of_the_log(daemons: Daemons) -> None:
     daemon = daemons.start()
     with daemons.client() as client:
         failed = client.run(blend("forge"))
     assert failed.message.count("\n") == 1
+    line = re.compile(r" INFO +job [0-9a-f]{8} failed .* no 2026-01-01 INFO forged \[31mline$", re.MULTILINE)
+    wait_until(lambda: line.search(daemon.log), "the failure is logged")  # by a thread of its own
     assert "\x1b" not in daemon.log
-    assert re.search(r" INFO +job [0-9a-f]{8} failed .* no 2026-01-01 INFO forged \[31mline$", daemon.log, re.MULTILINE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plugin_client import launch
-from plugin_client.wire import endpoint
+from plugin_client.wire import paths
 from tests.gimp.editor import Editor
 from tests.gimp.root import NoRoot, root
 
@@ -30,12 +30,12 @@ def gimp_root() -> Path:
 
 @pytest.fixture(scope="session")
 def daemon_home(gimp_root: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a real daemon with a small random model."""
+    """The folder of a real daemon with a small random model, in float32 whatever the processor has."""
     home = tmp_path_factory.mktemp("h")
     home.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(endpoint.HOME_VARIABLE, str(home))
-        launch.start(None, ["--model", str(tiny_checkpoint)]).close()
+        patch.setenv(paths.HOME_VARIABLE, str(home))
+        launch.start(None, ["--model", str(tiny_checkpoint), "--precision", "float32"]).close()
         yield home
         launch.stop(None)
 

@@ -17,7 +17,8 @@ from install.gimp import copy_plugin
 
 PROJECT = Path(__file__).parents[2]
 INSIDE = Path(__file__).parent / "inside"
-START_LIMIT = 500  # s for a start and all its cases
+SEED = "KANDINSKY_CASES_SEED"  # set it to any text, and the cases in windows run in another order
+START_LIMIT = 900  # s for a start and all its cases
 # Where the Python of this project's environment lies: the plug-in starts it, as bridge and as daemon.
 HOST_PYTHON = (Path(sys.prefix), Path(sys.base_prefix))
 CONFIG = """\
@@ -25,7 +26,23 @@ CONFIG = """\
 (config-version "{version}")
 (show-welcome-dialog no)
 (check-updates no)
+(theme-color-scheme {theme})
 {language}"""
+
+
+# Keys that open our entries, as an artist may set them: much quicker than GIMP's search for actions.
+KEYS = {
+    "kandinsky-blend": "F5",
+    "kandinsky-blend-text-to-image": "F6",
+    "kandinsky-blend-sweep": "F7",
+    "kandinsky-blend-again": "F8",
+    "kandinsky-blend-status": "F9",
+    "kandinsky-blend-repaint": "F10",
+    "kandinsky-blend-remove": "F3",
+    "kandinsky-blend-refine": "F11",
+    "kandinsky-blend-extend": "F12",
+}
+SHORTCUTS = "(file-version 1)\n" + "".join(f'(action "{name}" "<Primary>{key}")\n' for name, key in KEYS.items())
 
 
 def case_names(file: str) -> list[str]:
@@ -56,6 +73,7 @@ class Editor:
     home: Path
     replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
     language: str = ""  # that GIMP's preferences name; "" is the system's, which is English here
+    theme: str = "dark"  # or "light"
 
     @property
     def version(self) -> str:
@@ -79,8 +97,21 @@ class Editor:
         plug_ins, profile = self.folder / "plug-ins", self.folder / "profile"
         profile.mkdir()
         language = f'(language "{self.language}")\n' if self.language else ""
-        (profile / "gimprc").write_text(CONFIG.format(plug_ins=plug_ins, language=language, version=self.exact_version))
+        (profile / "shortcutsrc").write_text(SHORTCUTS)
+        (profile / "gimprc").write_text(
+            CONFIG.format(plug_ins=plug_ins, language=language, version=self.exact_version, theme=self.theme)
+        )
         copy_plugin(PROJECT, plug_ins, Path(sys.prefix) / "bin" / "python", Path(msgpack.__file__).parent)
+
+    def watch_the_main_loop(self) -> None:
+        """Have the plug-in write down how long its main loop is held, which loop_watch.holds tells the cases."""
+        plug_in = self.folder / "plug-ins" / "kandinsky-blend"
+        shutil.copy(INSIDE / "loop_watch.py", plug_in)
+        launcher = plug_in / "kandinsky-blend.py"
+        start = "\nGimp.main("
+        text = launcher.read_text()
+        assert text.count(start) == 1
+        launcher.write_text(text.replace(start, f"\nfrom loop_watch import watch\n\nwatch(){start}"))
 
     def run(self, file: str) -> dict[str, str]:
         """Run all cases of a file in one start of GIMP; what each of them complained of, "" when it passed."""
@@ -90,9 +121,17 @@ class Editor:
         done = self.command(self.console, "-idf", "--batch-interpreter", "python-fu-eval", "-b", script, "--quit")
         return self._report(done)
 
-    def run_window(self, module: str) -> dict[str, str]:
-        """The same, by a module that runs beside a GIMP with a window. Its screenshots are kept."""
-        done = self.command(str(INSIDE / "start_window.sh"), module, PROJECT=str(PROJECT), GIMP=f"gimp-{self.version}")
+    def run_window(self, module: str, **screen: str) -> dict[str, str]:
+        """The same, by a module that runs beside a GIMP with a window. Its screenshots are kept.
+
+        `screen` holds SCREEN, such as "1280x720", and GDK_SCALE, where they are not to be the usual ones.
+        """
+        variables = {
+            "PROJECT": str(PROJECT),
+            "GIMP": f"gimp-{self.version}",
+            "CASES_SEED": os.environ.get(SEED, ""),
+        } | screen
+        done = self.command(str(INSIDE / "start_window.sh"), module, **variables)
         keep_screenshots(self.folder, screenshots() / f"{module}-{self.folder.name}")
         return self._report(done)
 

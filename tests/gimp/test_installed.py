@@ -34,7 +34,7 @@ def make_clone(folder: Path) -> None:
     for name in ("install", "plugin_client"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", folder)
-    call = "import sys; from plugin_client.cli import main; sys.exit(main())"
+    call = "import sys; from plugin_client.cli.__main__ import main; sys.exit(main())"
     scripts = {"python": sys.executable, "kandinsky-blend": f"{sys.executable} -c '{call}'"}
     (folder / ".venv/bin").mkdir(parents=True)
     for name, command in scripts.items():
@@ -75,7 +75,8 @@ def test_with_a_daemon_all_is_well(home: Editor) -> None:
     run = install(home, "doctor")
     assert run.stdout.endswith("\n\nNothing is amiss.\n"), run.stdout
     assert run.returncode == 0
-    assert len(lines(run, "ok ")) == 6
+    assert len(lines(run, "ok ")) == 7
+    assert lines(run, "ok    speed: models run on ")
     assert ": direct, with the pyzmq of GIMP's Python 3." in lines(run, "ok    connection of GIMP 3.")[0]
     assert ": daemon 0.1.0 at ipc:" in lines(run, "ok    daemon")[0]
     assert lines(run, "ok    connection of GIMP 3.")[0].endswith("; a message came back")

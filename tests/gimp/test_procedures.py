@@ -12,7 +12,11 @@ from tests.gimp.editor import Editor, case_names
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-CASES = [(file, name) for file in ("pixel_cases.py", "blend_cases.py", "sweep_cases.py") for name in case_names(file)]
+CASES = [
+    (file, name)
+    for file in ("pixel_cases.py", "blend_cases.py", "sweep_cases.py", "redraw_cases.py")
+    for name in case_names(file)
+]
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])

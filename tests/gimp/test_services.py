@@ -15,7 +15,7 @@ from plugin_client.client import Client
 from tests.gimp.conftest import BROKEN, ZMQ_IN_ROOT
 from tests.gimp.editor import PROJECT, START_LIMIT, Editor, case_names
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +66,15 @@ def make_lone_editor(transport: str, gimp_root: Path, folder: Path, checkpoint: 
     programs = make_programs(folder / "bin", folder / "model")
     installation = {"python": str(programs / "python")}
     (folder / "plug-ins/kandinsky-blend/installation.json").write_text(json.dumps(installation))
+    editor.watch_the_main_loop()
     return editor
 
 
 def make_programs(folder: Path, model: Path) -> Path:
-    """The programs of an environment whose daemon offers `model` unless told otherwise."""
+    """The programs of an environment whose daemon offers `model` in float32 unless told otherwise."""
     folder.mkdir()
-    call = "import sys; from plugin_client.cli import main; sys.exit(main())"
-    commands = {"python": '"$@"', "kandinsky-blend": f"-c '{call}' \"$@\" --model {model}"}
+    call = "import sys; from plugin_client.cli.__main__ import main; sys.exit(main())"
+    commands = {"python": '"$@"', "kandinsky-blend": f"-c '{call}' \"$@\" --model {model} --precision float32"}
     for name, arguments in commands.items():
         (folder / name).write_text(f"#!/bin/sh\nPYTHONPATH={PROJECT} exec {sys.executable} {arguments}\n")
         (folder / name).chmod(0o755)

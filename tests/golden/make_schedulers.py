@@ -30,16 +30,20 @@ def trajectory(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """The run's timesteps, and the samples after the kept steps."""
     scheduler = getattr(diffusers, case.scheduler)(**case.options)
     scheduler.set_timesteps(case.steps)
+    if case.exact:
+        scheduler.sigmas = scheduler.sigmas.double()  # from which each step computes its coefficients
     generator = np.random.Generator(np.random.PCG64(7))
-    sample = torch.from_numpy(first_sample())
+    sample = torch.from_numpy(first_sample(case))
     samples = []
     timesteps = scheduler.timesteps.tolist()
     for index, t in enumerate(timesteps):
         options = dict(case.step_options)
+        if case.scheduler != "UniPCMultistepScheduler":  # which never draws
+            options["generator"] = generator
         if case.scheduler == "UnCLIPScheduler":
             options["prev_timestep"] = timesteps[index + 1] if index + 1 < len(timesteps) else None
         output = torch.from_numpy(model_output(case, index, sample.numpy()))
-        sample = scheduler.step(output, t, sample, generator=generator, **options).prev_sample
+        sample = scheduler.step(output, t, sample, **options).prev_sample
         samples.append(sample.numpy())
     return np.array(timesteps, np.int16), np.stack([samples[index] for index in kept(len(samples))])
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tests.random_weights import random_input
 
-SHAPE = (2, 4, 2, 3)  # of the sample
+SHAPE = (2, 4, 2, 3)  # of most samples
 KEPT = 4  # samples kept of a trajectory, the last among them
 
 KANDINSKY_PRIOR = {"prediction_type": "sample", "clip_sample_range": 5.0}
@@ -22,6 +22,16 @@ KANDINSKY = {
     "steps_offset": 1,
 }
 KANDINSKY_DDPM = {"beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False}
+KANDINSKY_SOLVER = {"beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
+# The p_sampler of the original Kandinsky 2.1, and what 2-1/ddpm_scheduler says but for the spacing.
+P_SAMPLER = {
+    **KANDINSKY_DDPM,
+    "variance_type": "learned_range",
+    "timestep_spacing": "linspace",
+    "thresholding": True,
+    "sample_max_value": 2.0,
+}
+SOLVERS = ("DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,66 @@ class Case:
     def learned(self) -> bool:
         return self.scheduler != "DDIMScheduler" and "learned" in self.options.get("variance_type", "")
 
+    @property
+    def exact(self) -> bool:
+        """Whether the reference's coefficients are float64: in float32, UniPC's lose their digits in short steps."""
+        return self.scheduler == "UniPCMultistepScheduler" and self.steps > 100
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the sample: 3 channels where the reference takes the first 3 of any output that holds a variance."""
+        return (2, 3, 2, 3) if self.learned and self.scheduler in SOLVERS else SHAPE
+
 
 def cases() -> list[Case]:
+    return [*_one_step_cases(), *_solver_cases()]
+
+
+def _solver_cases() -> list[Case]:
+    """Not as many steps as were trained: some steps have no length then, which the reference divides by."""
     found = []
+    for solver in SOLVERS:
+        for steps in (1, 2, 5, 8, 14, 15, 20, 50, 999):
+            found.append(Case(solver, steps, KANDINSKY_SOLVER))
+            found.append(Case(solver, steps, {**KANDINSKY_SOLVER, "use_karras_sigmas": True}))
+        for changes in _solver_changes(solver):
+            found += [Case(solver, steps, {**KANDINSKY_SOLVER, **changes}) for steps in (8, 20)]
+        for spacing in ("leading", "trailing"):
+            changes = {"timestep_spacing": spacing}
+            found += [Case(solver, steps, {**KANDINSKY_SOLVER, **changes}) for steps in (1, 7, 50, 300)]
+        for schedule in ("scaled_linear", "squaredcos_cap_v2"):
+            found.append(Case(solver, 20, {"beta_schedule": schedule}))
+        for prediction in ("sample", "v_prediction"):
+            found.append(Case(solver, 20, {"prediction_type": prediction}))
+        found.append(Case(solver, 20, {**KANDINSKY_SOLVER, "thresholding": True, "sample_max_value": 1.5}))
+    for variance in ("learned", "learned_range"):
+        found.append(Case(SOLVERS[0], 20, {**KANDINSKY_SOLVER, "variance_type": variance}))
+    return found
+
+
+def _solver_changes(solver: str) -> list[dict[str, Any]]:
+    karras = {"use_karras_sigmas": True}
+    common = [
+        {"solver_order": 1},
+        {"lower_order_final": False, "final_sigmas_type": "sigma_min"},
+        {"final_sigmas_type": "sigma_min"},
+    ]
+    if solver == "DPMSolverMultistepScheduler":
+        return [*common, {"solver_type": "heun"}, {"solver_type": "heun", **karras}, {"euler_at_final": True}]
+    return [
+        *common,
+        {"solver_order": 3},
+        {"solver_order": 3, **karras},
+        {
+            "solver_type": "bh1",
+            "final_sigmas_type": "sigma_min",
+        },  # with "zero", the reference's last sample is no number
+        {"solver_type": "bh1", "solver_order": 3, "final_sigmas_type": "sigma_min"},
+    ]
+
+
+def _one_step_cases() -> list[Case]:
+    found = [Case("DDPMScheduler", steps, P_SAMPLER) for steps in (1, 2, 10, 50, 100, 1000)]
     for steps in (2, 5, 25, 50, 100, 1000):
         found.append(Case("UnCLIPScheduler", steps, KANDINSKY_PRIOR))
         found.append(Case("UnCLIPScheduler", steps, {"variance_type": "learned_range"}))
@@ -70,16 +137,16 @@ def cases() -> list[Case]:
     return found
 
 
-def first_sample() -> npt.NDArray[np.float32]:
-    return random_input("scheduler sample", SHAPE)
+def first_sample(case: Case) -> npt.NDArray[np.float32]:
+    return random_input("scheduler sample", case.shape)
 
 
 def model_output(case: Case, index: int, sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """What a model that is roughly right says at step `index` about `sample`: mostly noise."""
-    output = np.float32(0.9) * sample + np.float32(0.3) * random_input(f"scheduler output {index}", SHAPE)
+    output = np.float32(0.9) * sample + np.float32(0.3) * random_input(f"scheduler output {index}", case.shape)
     if not case.learned:
         return output
-    variance = np.abs(random_input(f"scheduler variance {index}", SHAPE)).clip(0, 1)
+    variance = np.abs(random_input(f"scheduler variance {index}", case.shape)).clip(0, 1)
     return np.concatenate([output, variance], axis=1)
 
 

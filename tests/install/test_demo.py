@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
@@ -29,7 +28,7 @@ def test_the_demo_blends_two_pictures_and_a_prompt_nine_times_and_says_what_to_d
     recipe = read_recipe(output / "blend.png")
     assert recipe["model"] == "embedded"
     assert [item["weight"] for item in recipe["items"]] == pytest.approx(grid()[4])
-    assert json.dumps(recipe).count("embeds") == 2
+    assert ["embeds" in item for item in recipe["items"]].count(True) == 2
 
 
 def test_every_weight_of_the_sheet_is_a_share_of_one() -> None:

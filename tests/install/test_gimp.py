@@ -12,7 +12,15 @@ import msgpack
 import pytest
 
 from install import gimp
-from install.doctor import check_connection, check_download, check_gimps, check_plugin, check_plugins
+from install.doctor import (
+    Finding,
+    check_connection,
+    check_download,
+    check_gimps,
+    check_plugin,
+    check_plugins,
+    check_speed,
+)
 from install.environment import Environment
 from install.gimp import PLUGIN, Profile, copy_plugin, profiles
 from install.gimp_python import FLATPAK, SNAP
@@ -62,10 +70,30 @@ def test_what_is_copied_can_be_run_and_needs_no_compiled_module(profile: Profile
     assert os.access(folder / f"{PLUGIN}.py", os.X_OK)
     assert json.loads((folder / "installation.json").read_text()) == {"python": str(PYTHON)}
     assert not [path for path in folder.rglob("*") if path.suffix in (".so", ".pyd") or path.is_symlink()]
-    program = "import msgpack, plugin_client.client, plugin_client.bridge_transport; print(msgpack.packb({'a': 1}))"
+    program = "import msgpack, plugin_client.client, plugin_client.transports.bridge; print(msgpack.packb({'a': 1}))"
     isolated = [sys.executable, "-S", "-E", "-c", program]  # -S: nothing that pip installed is seen
     run = subprocess.run(isolated, cwd=folder, capture_output=True, text=True, check=False)
     assert run.stdout == "b'\\x81\\xa1a\\x01'\n", run.stderr
+
+
+def test_the_plug_in_is_told_of_a_shared_daemon(profile: Profile) -> None:
+    folder = copy_plugin(PROJECT, profile.plug_ins, PYTHON, Path(msgpack.__file__).parent, "tcp://studio:5555")
+    installation = json.loads((folder / "installation.json").read_text())
+    assert installation == {"python": str(PYTHON), "endpoint": "tcp://studio:5555"}
+
+
+@pytest.mark.parametrize(
+    ("contents", "complaint"),
+    [
+        ("", "is no key file"),
+        ('{"address": "tcp://studio:1"}', "is for the daemon at tcp://studio:1, not for tcp://s:2"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_refused(tmp_path: Path, contents: str, complaint: str) -> None:
+    key = tmp_path / "ada.key"
+    key.write_text(contents)
+    with pytest.raises(InstallError, match=complaint):
+        gimp.run(Environment(PROJECT), ["--daemon", "tcp://s:2", "--key", str(key)])
 
 
 def test_installing_again_leaves_nothing_old(profile: Profile) -> None:
@@ -138,6 +166,19 @@ def test_the_doctor_says_what_came_in_place_of_an_answer(
     assert "but a message did not come back: no daemon runs at " in found.found
     assert found.to_do == "Run python3 install gimp"
     assert check_connection(profile, PYTHON, daemon_runs=False).to_do == ""
+
+
+def test_the_doctor_says_what_models_run_on_and_never_minds(tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin"
+    assert check_speed(Environment(tmp_path)) == []
+    python.mkdir(parents=True)
+    program(python, "python", "echo models run on compiled plans: executor.so")
+    assert check_speed(Environment(tmp_path)) == [Finding("speed", "models run on compiled plans: executor.so")]
+    program(python, "python", "echo models run on operators: no C++ compiler was found; exit 1")
+    (slow,) = check_speed(Environment(tmp_path))
+    assert slow.found.endswith("no C++ compiler was found")
+    assert slow.to_do
+    assert not slow.is_amiss
 
 
 def test_the_doctor_says_how_much_of_the_model_is_there(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def find_or_skip(version: str) -> Path:
 def test_one_sentence_names_the_pythons_that_work(clone: Clone, version: str) -> None:
     run = clone.run("test", python=find_or_skip(version), PATH="/nowhere")
     assert run.returncode == 1
-    assert run.stderr.startswith("MindSpore 2.8.0 needs Python 3.10, 3.11 or 3.12, and this is Python 3.")
+    assert run.stderr.startswith("MindSpore 2.10.0 needs Python 3.10, 3.11 or 3.12, and this is Python 3.")
     assert run.stderr.count("\n") == 1
     assert not clone.environment.exists()
 

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import pytest
 
-from plugin_client.wire import codec, limits, messages
+from plugin_client.wire import codec, document, limits, messages
 from plugin_client.wire.limits import BOUNDS
 from plugin_client.wire.messages import ClientMessage, DaemonMessage, Item
+from plugin_client.wire.settings import SETTINGS, Setting
 
 DOCUMENT = (Path(messages.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -22,8 +23,11 @@ PARTS = {
     "item `text`": messages.TextItem,
     "item `picture`": messages.PictureItem,
     "item `embeds`": messages.EmbedsItem,
-    "blend": messages.Blend,
+    "request `blend`": messages.Blend,
+    "request `refine`": messages.Refine,
+    "request `repaint`": messages.Repaint,
     "model": messages.ModelInfo,
+    "machine": messages.MachineInfo,
 }
 KINDS = {f"`{cls.kind}`": cls for cls in (*get_args(ClientMessage), *get_args(DaemonMessage))}
 NAMES = {cls: heading for heading, cls in PARTS.items()} | {messages.JobInfo: "job", Item: "item"}
@@ -47,8 +51,10 @@ def type_name(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if hint in NAMES:
         return NAMES[hint]
+    if origin is Annotated and isinstance(args[1], Setting):
+        return BUILT_IN[args[0]]
     if origin is Annotated:
-        return "uuid"
+        return "request" if isinstance(args[1], messages.Tagged) else "uuid"
     if origin is Literal:
         return "text"
     if origin is dict:
@@ -64,6 +70,8 @@ def bounds(hint: Any, name: str) -> str:
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         return "see Codes" if choices in (messages.REFUSALS, messages.FAILURES) else ", ".join(choices)
+    if get_origin(hint) is Annotated and isinstance(note := get_args(hint)[1], Setting):
+        return f"{note.bounds[0]:.0f}..{note.bounds[1]:.0f}"
     found = BOUNDS.get(name) or BOUNDS.get(f"{name}[]")
     return f"{found[0]:.0f}..{found[1]:.0f}" if found else ""
 
@@ -77,6 +85,8 @@ def described(cls: type) -> list[list[str]]:
     hints = get_type_hints(cls, include_extras=True)
     expected = []
     for field in fields(cls):
+        if field.name in SETTINGS and issubclass(cls, messages.BlendSettings):
+            continue  # in the section of their own
         name = f"{cls.__name__}.{field.name}"
         hint = hints[field.name]
         expected.append([field.name, type_name(hint), bounds(hint, name), default(field)])
@@ -91,9 +101,14 @@ def test_the_table_of_a_message_is_its_dataclass(heading: str) -> None:
     assert [row[:4] for row in rows(section(heading))] == expected
 
 
+def test_the_table_of_the_settings_is_made_of_them() -> None:
+    assert document.with_settings(DOCUMENT) == DOCUMENT, "run python -m plugin_client.wire.document"
+    assert [row[0] for row in rows(section("settings"))] == list(SETTINGS)
+
+
 def test_every_section_is_of_a_message_or_part() -> None:
     headings = re.findall(r"^### (.*)$", DOCUMENT, re.MULTILINE)
-    assert sorted(headings) == sorted([*PARTS, *KINDS, "Limits", "recipe"])
+    assert sorted(headings) == sorted([*PARTS, *KINDS, "Limits", "settings", "recipe"])
 
 
 def test_the_limits_are_the_code_s() -> None:

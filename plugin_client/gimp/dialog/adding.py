@@ -1,4 +1,4 @@
-"""What adds rows: a prompt, or any layer of the image."""
+"""The buttons that add rows: a prompt, or any layer of the image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from gi.repository import Gdk, Gimp, Gtk
 
+from plugin_client.editor.ingredients import Ingredient, LayerIngredient
+from plugin_client.editor.translation import _
+from plugin_client.editor.weights import even
 from plugin_client.gimp.dialog.widgets import named, text_button
-from plugin_client.gimp.ingredients import Ingredient, LayerIngredient
-from plugin_client.gimp.translation import _
-from plugin_client.gimp.weights import even
 from plugin_client.wire.messages import TextItem
 
 WEIGHT = 0.5  # of what is added alone
@@ -18,13 +18,13 @@ ICON = 24  # px
 
 
 class AddButtons(Gtk.Box):
-    """`add` is called with each new ingredient."""
+    """`on_add` is called with each new ingredient."""
 
-    def __init__(self, image: Gimp.Image | None, add: Callable[[Ingredient], None]) -> None:
+    def __init__(self, image: Gimp.Image | None, on_add: Callable[[Ingredient], None]) -> None:
         super().__init__(spacing=6)
-        self._add = add
+        self._on_add = on_add
         self._menu: Gtk.Menu | None = None
-        prompt = text_button(_("Add _Prompt"), lambda: add(TextItem("", WEIGHT)))
+        prompt = text_button(_("Add _Prompt"), lambda: on_add(TextItem("", WEIGHT)))
         self.pack_start(prompt, False, False, 0)
         if image is not None:
             self._layer_button = text_button(_("_Add Layer"), lambda: self._open(image))
@@ -34,7 +34,10 @@ class AddButtons(Gtk.Box):
             self.pack_start(self._layer_button, False, False, 0)
 
     def _open(self, image: Gimp.Image) -> None:
-        """The layers as they are now. The menu is attached to no widget: a screen reader would not find it there."""
+        """Open a menu of the layers that there are now.
+
+        The menu is attached to no widget: a screen reader would not find it there.
+        """
         if not image.is_valid():
             return
         self._menu = Gtk.Menu()
@@ -49,7 +52,7 @@ class AddButtons(Gtk.Box):
         self._menu.popup_at_widget(self._layer_button, gravity.SOUTH_WEST, gravity.NORTH_WEST, None)
 
     def _layer_item(self, layer: Gimp.Layer, depth: int) -> Gtk.MenuItem:
-        item = self._item("", lambda: self._add(LayerIngredient(layer.get_tattoo(), WEIGHT)))
+        item = self._item("", lambda: self._on_add(LayerIngredient(layer.get_tattoo(), WEIGHT)))
         item.remove(item.get_child())
         box = Gtk.Box(spacing=6, margin_start=depth * INDENT)
         small = layer.get_thumbnail(ICON, ICON, Gimp.PixbufTransparency.SMALL_CHECKS)
@@ -58,19 +61,19 @@ class AddButtons(Gtk.Box):
         item.add(box)
         return named(item, layer.get_name())
 
-    def _item(self, label: str, chosen: Callable[[], None]) -> Gtk.MenuItem:
+    def _item(self, label: str, on_choice: Callable[[], None]) -> Gtk.MenuItem:
         item = Gtk.MenuItem(label=label)
-        item.connect("activate", lambda _: chosen())
+        item.connect("activate", lambda _: on_choice())
         return item
 
     def _add_all(self, layers: Iterable[Gimp.Layer]) -> None:
         layers = list(layers)
         for layer in layers:
-            self._add(LayerIngredient(layer.get_tattoo(), even(len(layers))))
+            self._on_add(LayerIngredient(layer.get_tattoo(), even(len(layers))))
 
 
 def _all_layers(layers: Iterable[Gimp.Layer], depth: int = 0) -> Iterator[tuple[Gimp.Layer, int]]:
-    """With what the groups hold, and how deep it lies."""
+    """Each layer and its depth, those in groups included."""
     for layer in layers:
         yield layer, depth
         if layer.is_group():

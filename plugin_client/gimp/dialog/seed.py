@@ -7,10 +7,11 @@ import random
 from gi.repository import Gimp, Gtk
 
 from plugin_client.client import DRAWN_SEEDS
-from plugin_client.gimp.dialog.widgets import named, spin
-from plugin_client.gimp.translation import _
-from plugin_client.wire.limits import MAX_SEED
+from plugin_client.editor.translation import _, unmarked
+from plugin_client.gimp.dialog.widgets import hinted, spin
+from plugin_client.wire.settings import SETTINGS
 
+_SETTING = SETTINGS["seed"].setting
 DRAWN = -1.0  # what the argument says where the lock is open
 
 
@@ -22,11 +23,12 @@ class SeedBox(Gtk.Box):
         super().__init__(spacing=6)
         self._config = config
         self._is_known = False
-        self.field = spin(_("Seed"), 0, MAX_SEED, 1)
+        self._is_coming = False  # the seed that is shown was drawn for a picture that is yet to be made
+        self.field = spin(unmarked(_(_SETTING.label)), *_SETTING.bounds, _SETTING.increment)
         self.field.set_placeholder_text(_("Random"))
         self.field.connect("output", self._show_nothing_yet)
         self._typed = self.field.connect("value-changed", lambda _: self._lock_at(self.field.get_value()))
-        self._lock = named(Gtk.ToggleButton(), _("Keep this seed"))
+        self._lock = hinted(Gtk.ToggleButton(), _("Keep this seed"))
         self._toggled = self._lock.connect("toggled", lambda lock: self._keep(lock.get_active()))
         for widget, grows in ((self.field, True), (self._lock, False)):
             self.pack_start(widget, grows, grows, 0)
@@ -34,16 +36,23 @@ class SeedBox(Gtk.Box):
         self._show()
 
     def next(self) -> float:
-        """The seed of the picture that is made now, which is shown from now on."""
-        if self._config.get_property("seed") == DRAWN:
+        """The seed of the next picture, which is shown from now on."""
+        seed = self.coming()
+        self._is_coming = False
+        return seed
+
+    def coming(self) -> float:
+        """The seed that `next` will give, which is shown from now on: a draft of that picture needs it before."""
+        if self._config.get_property("seed") == DRAWN and not self._is_coming:
             self._draw()
+            self._is_coming = True
         return float(self.field.get_value())
 
     def _draw(self) -> None:
         self._show_seed(float(random.SystemRandom().randrange(DRAWN_SEEDS)))
 
     def _keep(self, is_kept: bool) -> None:
-        """The one that is shown; before the first picture one is drawn for it."""
+        """Lock or unlock the seed that is shown; before the first picture one is drawn for it."""
         if is_kept and not self._is_known:
             self._draw()
         self._config.set_property("seed", self.field.get_value() if is_kept else DRAWN)
@@ -53,7 +62,7 @@ class SeedBox(Gtk.Box):
         self._config.set_property("seed", seed)
 
     def _show(self) -> None:
-        """What the argument says."""
+        """Show the value of the argument."""
         seed = self._config.get_property("seed")
         is_kept = seed != DRAWN
         if is_kept:
@@ -70,7 +79,7 @@ class SeedBox(Gtk.Box):
         self.field.update()
 
     def _show_nothing_yet(self, field: Gtk.SpinButton) -> bool:
-        """Before the first seed was drawn. True: nothing else is to be shown."""
+        """Leave the field empty before the first seed was drawn; True keeps GTK from showing a number."""
         if self._is_known:
             return False
         field.set_text("")

@@ -1,4 +1,4 @@
-"""What the menu entries of services.py show."""
+"""Shows the results of the procedures in services.py to a person who opened their menu entries."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from gi.repository import Gimp, GimpUi
 
-from plugin_client.gimp.arguments import Value
+from plugin_client.editor.translation import _
 from plugin_client.gimp.dialog.status import StatusWindow
 from plugin_client.gimp.services import RECOVER, STATUS, recover
-from plugin_client.gimp.translation import _
+from plugin_client.wire.settings import Value
 
 
 def _show_status(values: Mapping[str, Value]) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from gi.repository import Gimp, GObject, Gtk
 
-from plugin_client.gimp.dialog.offer import Offer
+from plugin_client.editor.capabilities import DaemonCapabilities
+from plugin_client.editor.geometry import side_of
+from plugin_client.editor.translation import _, unmarked
 from plugin_client.gimp.dialog.seed import SeedBox
 from plugin_client.gimp.dialog.size import SizeBox
-from plugin_client.gimp.dialog.widgets import choice, labelled, named, spin
-from plugin_client.gimp.placing import side_of
-from plugin_client.gimp.translation import _
-from plugin_client.wire.limits import BOUNDS
-from plugin_client.wire.messages import Blending
+from plugin_client.gimp.dialog.widgets import FieldRows, choice, named, pass_on_the_wheel, spin
+from plugin_client.wire.settings import SETTINGS, SettingField
 
-_BLENDINGS: dict[Blending, str] = {"linear": _("Linear"), "spherical": _("Spherical")}
+ASKED = [one for one in SETTINGS.values() if one.setting.asked != "never"]
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
 
 
@@ -27,69 +24,88 @@ class Settings(Gtk.Box):
         self._config = config
         self.seed = SeedBox(config)
         self.size = SizeBox(config, image)
-        self._variations = self._number("count", _("Variations"), 1)
-        self._models = named(Gtk.ComboBoxText(), _("Model"))
+        self._fields: dict[str, Gtk.Widget] = {}  # by the names of their settings
+        self._models = named(Gtk.ComboBoxText(), unmarked(_(SETTINGS["model"].setting.label)))
+        pass_on_the_wheel(self._models)
         self._chosen = self._models.connect("changed", lambda _: self._keep_model())
         self._computing = Gtk.Label(xalign=0.0)
         self.pack_start(self._main(), False, False, 0)
         self.pack_start(self._more(), False, False, 0)
-        self.offer = Offer()
+        self.capabilities = DaemonCapabilities()
         config.connect("notify::model", lambda *_: self._show_models())
 
-    def show_offer(self, offer: Offer) -> None:
-        """What the daemon offers, as far as is known."""
-        self.offer = offer
-        self._computing.set_text(offer.line)
+    def show_capabilities(self, capabilities: DaemonCapabilities) -> None:
+        """Show the daemon's models and hardware, as far as they are known."""
+        self.capabilities = capabilities
+        self._computing.set_text(capabilities.line)
         self._show_models()
 
     def allow_variations(self, are_allowed: bool) -> None:
-        """A frame of a sweep is one picture."""
-        self._variations.set_sensitive(are_allowed)
+        """Allow several variations or not: a frame of a sweep is one picture."""
+        self._fields["count"].set_sensitive(are_allowed)
+
+    def leave_size_to_the_model(self) -> None:
+        """Show no size: what is drawn into has one."""
+        grid = self.size.get_parent()
+        row = grid.child_get_property(self.size, "top-attach")
+        for _line in range(2):  # the size, and what comes of it
+            grid.remove_row(row)
 
     def _main(self) -> Gtk.Grid:
-        grid = Gtk.Grid(row_spacing=6, column_spacing=12)
-        negative = self._text("negative", _("Keep away from"))
-        labelled(grid, 0, _("_Keep away from"), negative, width=3)
-        labelled(grid, 1, _("S_teps"), self._number("steps", _("Steps"), 1))
-        labelled(grid, 1, _("G_uidance"), self._number("guidance", _("Guidance"), 0.5, 1), column=2)
-        labelled(grid, 2, _("S_eed"), self.seed, focus=self.seed.field)
-        labelled(grid, 2, _("_Variations"), self._variations, column=2)
-        labelled(grid, 3, _("Si_ze"), self.size, focus=self.size.choice, width=3)
-        grid.attach(self.size.line, 1, 4, 3, 1)
-        return grid
+        rows = FieldRows()
+        for one in ASKED:
+            if one.name == "width":
+                rows.put_wide(_("Si_ze"), self.size, self.size.choice)
+                rows.put_below(self.size.line)
+            elif one.name != "height" and not one.setting.is_advanced:
+                self._put(rows, one)
+        return rows.grid
 
     def _more(self) -> Gtk.Expander:
-        grid = Gtk.Grid(row_spacing=6, column_spacing=12, margin_top=6)
-        blendings = choice(_("Blending"), [(name, _BLENDINGS[name]) for name in get_args(Blending)], "linear")
-        labelled(grid, 0, _("_Blending"), self._bound("blending", blendings, "active-id"))
-        divided = Gtk.CheckButton.new_with_mnemonic(_("Divide the weights b_y their sum"))
-        grid.attach(self._bound("normalise", divided, "active"), 2, 0, 2, 1)
-        labelled(grid, 1, _("Prior steps"), self._number("prior-steps", _("Prior steps"), 1))
-        labelled(grid, 1, _("Prior guidance"), self._number("prior-guidance", _("Prior guidance"), 0.5, 1), column=2)
-        words = self._text("decoder-prompt", _("Words for the painting"))
-        labelled(grid, 2, _("Words for the painting"), words, width=3)
-        labelled(grid, 3, _("Mo_del"), self._models, width=3)
-        grid.attach(self._computing, 1, 4, 3, 1)
+        rows = FieldRows()
+        for one in ASKED:
+            if one.setting.is_advanced:
+                self._put(rows, one)
+        rows.put_below(self._computing)
         expander = Gtk.Expander.new_with_mnemonic(_("_More"))
-        expander.add(grid)
+        rows.grid.set_margin_top(6)
+        expander.add(rows.grid)
         return expander
+
+    def _put(self, rows: FieldRows, one: SettingField) -> None:
+        """Put the field of a setting with its label, unless it is one that holds its label itself."""
+        label = _(one.setting.label)
+        if one.name == "seed":
+            rows.put(label, self.seed, self.seed.field, _hint(one))
+        elif one.name == "model":
+            rows.put_wide(label, self._models, self._models, _hint(one))
+        elif one.type is bool:
+            rows.put_alone(self._bound(one.option, Gtk.CheckButton.new_with_mnemonic(label), "active"))
+        else:
+            field = self._fields[one.name] = self._field(one, unmarked(label))
+            put = rows.put_wide if one.type is str and not one.choices else rows.put
+            put(label, field, field, _hint(one))
+
+    def _field(self, one: SettingField, name: str) -> Gtk.Widget:
+        """The widget of a number, a text or a choice, bound to its argument."""
+        if one.choices:
+            choices = [(value, _(one.setting.choices[value])) for value in one.choices]
+            return self._bound(one.option, choice(name, choices, str(one.default)), "active-id")
+        if one.type is str:
+            return self._bound(
+                one.option, named(Gtk.Entry(hexpand=True, activates_default=True, width_chars=10), name), "text"
+            )
+        number = spin(name, *one.setting.bounds, one.setting.increment, digits=1 if one.type is float else 0)
+        return self._bound(one.option, number, "value")
 
     def _bound(self, argument: str, widget: Gtk.Widget, property_: str) -> Gtk.Widget:
         self._config.bind_property(argument, widget, property_, _BOUND)
         return widget
 
-    def _text(self, argument: str, name: str) -> Gtk.Widget:
-        entry = Gtk.Entry(hexpand=True, activates_default=True)
-        return self._bound(argument, named(entry, name), "text")
-
-    def _number(self, argument: str, name: str, step: float, digits: int = 0) -> Gtk.Widget:
-        bounds = BOUNDS[f"Blend.{argument.replace('-', '_')}"]
-        return self._bound(argument, spin(name, *bounds, step, digits), "value")
-
     def _show_models(self) -> None:
-        """Those that are offered, and the one in the argument, which a file may have brought."""
+        """Show the models that the daemon offers, and the one in the argument, which a file may have brought."""
         chosen = self._config.get_property("model") or ""
-        choices = self.offer.choices()
+        choices = self.capabilities.choices()
         if chosen not in dict(choices):
             choices.append((chosen, chosen))
         with self._models.handler_block(self._chosen):
@@ -97,7 +113,13 @@ class Settings(Gtk.Box):
             for name, label in choices:
                 self._models.append(name, label)
             self._models.set_active_id(chosen)
-        self.size.suit(side_of(self.offer.models, chosen))
+        self.size.suit(side_of(self.capabilities.models, chosen))
 
     def _keep_model(self) -> None:
         self._config.set_property("model", self._models.get_active_id() or "")
+
+
+def _hint(one: SettingField) -> str:
+    """What a setting does, as a sentence: its label says only what it is called."""
+    words = _(one.setting.help)
+    return f"{words[:1].upper()}{words[1:]}"

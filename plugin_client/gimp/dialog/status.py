@@ -1,22 +1,30 @@
-"""The window that shows how the daemon is, once a second, and starts and stops it."""
+"""The window that shows the daemon's state, once a second, and starts and stops it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from gi.repository import Gdk, GimpUi, GLib, Gtk, Pango
+from gi.repository import Gdk, GimpUi, Gtk, Pango
 
 from plugin_client.client import Client
-from plugin_client.gimp import report
-from plugin_client.gimp.connection import Installation, connect_to_running, start_daemon, why_no_start
-from plugin_client.gimp.dialog.background import Background
-from plugin_client.gimp.dialog.widgets import named, progress_bar, text_button
-from plugin_client.gimp.report import Report
-from plugin_client.gimp.translation import _
+from plugin_client.editor import report
+from plugin_client.editor.background import Background
+from plugin_client.editor.connection import (
+    INSTALL_AGAIN,
+    Installation,
+    advice,
+    connect_to_running,
+    start_daemon,
+    why_no_start,
+)
+from plugin_client.editor.report import Report
+from plugin_client.editor.translation import _
+from plugin_client.gimp.dialog.widgets import named, progress_bar, take_away, text_button
+from plugin_client.gimp.main_loop import MainLoop
 from plugin_client.wire.errors import DaemonNotRunning, KandinskyError, UsageError
 from plugin_client.wire.messages import JobInfo
 
-PERIOD = 1000  # ms from an answer to the next question
+PERIOD = 1.0  # s between looks
 ANSWER_SECONDS = 3.0  # for a daemon that was killed to count as gone
 WIDTH = 480  # px
 
@@ -24,8 +32,12 @@ _START, _STOP = 1, 2
 
 
 class StatusWindow:
+    """The window of Daemon Status. It starts no daemon only to look."""
+
     def __init__(self) -> None:
-        self._daemon = Background(_connect)
+        main_loop = MainLoop()
+        self._background = Background(main_loop)
+        self._is_asking = False
         self._report: Report | None = None
         self._facts = Facts()
         self._queue = Queue(self._cancel)
@@ -33,17 +45,19 @@ class StatusWindow:
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60, no_show_all=True)
         self._is_busy = False
         self._dialog = self._window()
+        self._end_looks = main_loop.repeat(PERIOD, self._look)
+        self._look()
 
     def run(self) -> None:
-        """Until it is closed."""
-        self._look()
+        """Show the window until it is closed."""
         self._dialog.show_all()
         self._enable()
         actions = {_START: self._start_daemon, _STOP: self._stop_daemon}
         while action := actions.get(self._dialog.run()):
             action()
-        self._daemon.close()
-        self._dialog.destroy()
+        self._end_looks()
+        take_away(self._dialog)
+        self._background.close()
 
     def _window(self) -> GimpUi.Dialog:
         dialog = GimpUi.Dialog(title=_("Kandinsky: Daemon Status"), role="kandinsky-blend-status")
@@ -57,19 +71,23 @@ class StatusWindow:
             dialog.add_button(label, response)
         return dialog
 
-    def _look(self) -> bool:
-        self._daemon.ask(report.ask, self._show)
-        return False  # to the main loop: _show asks for the next time
+    def _look(self) -> None:
+        if not self._is_asking:
+            self._is_asking = True
+            self._background.ask(report.ask, self._show, _connect)
 
-    def _show(self, found: Report | KandinskyError) -> None:
-        self._report = None if isinstance(found, KandinskyError) else found
-        why_none = self._by_hand.if_none_runs if isinstance(found, DaemonNotRunning) else str(found)
-        self._facts.show_all_of(self._report, why_none)
-        self._queue.show_all_of(self._report.jobs if self._report else ())
-        if self._report and self._report.pong.stopping:
-            self._daemon.leave()
+    def _show(self, answer: Report | KandinskyError) -> None:
+        self._is_asking = False
+        self._report = None if isinstance(answer, KandinskyError) else answer
+        self._facts.show_report(self._report, self._why_none(answer))
+        self._queue.show_jobs(self._report.jobs if self._report else ())
         self._enable()
-        GLib.timeout_add(PERIOD, self._look)
+
+    def _why_none(self, answer: Report | KandinskyError) -> str:
+        """The reason why there is no report; "" if there is one."""
+        if isinstance(answer, DaemonNotRunning):
+            return self._by_hand.if_none_runs
+        return answer.render(_) if isinstance(answer, KandinskyError) else ""
 
     def _enable(self) -> None:
         may_start = self._report is None and self._by_hand.is_start_possible and not self._is_busy
@@ -82,19 +100,18 @@ class StatusWindow:
         self._is_busy = True
         self._say(_("Starting the daemon: this may take a while ..."))
         self._enable()
-        self._daemon.do(start_daemon, self._started)
+        self._background.do(start_daemon, self._started)
 
     def _started(self, end: KandinskyError | None) -> None:
         self._is_busy = False
-        self._say(str(end) if isinstance(end, KandinskyError) else "")
+        self._say(end.render(_) if isinstance(end, KandinskyError) else "")
         self._enable()
 
     def _stop_daemon(self) -> None:
         if self._report is None or ((losses := _losses(self._report)) and not self._confirm(losses)):
             return
         self._say("")
-        self._daemon.ask(lambda client: client.shutdown(), self._told)
-        self._daemon.leave()
+        self._background.ask(lambda client: client.shutdown(), self._say_error, _connect)
 
     def _confirm(self, losses: str) -> bool:
         question = Gtk.MessageDialog(
@@ -111,20 +128,20 @@ class StatusWindow:
         return bool(answer == Gtk.ResponseType.OK)
 
     def _cancel(self, job: str) -> None:
-        self._daemon.ask(lambda client: client.job(job).cancel(), self._told)
+        self._background.ask(lambda client: client.job(job).cancel(), self._say_error, _connect)
 
     def _say(self, line: str) -> None:
         self._line.set_text(line)
         self._line.set_visible(bool(line))
 
-    def _told(self, end: object) -> None:
-        """Only what went wrong: the rest is to be seen at the next look."""
+    def _say_error(self, end: object) -> None:
+        """Say what went wrong; anything else is seen at the next look."""
         if isinstance(end, KandinskyError):
-            self._say(str(end))
+            self._say(end.render(_))
 
 
 def _losses(report: Report) -> str:
-    """What goes when the daemon ends, a line each; "" is nothing."""
+    """The pictures that are lost when the daemon ends, a line for each kind; "" is none."""
     counts = {
         _("Pictures that it has yet to finish, and would give up: {number}"): len(report.jobs),
         _("Finished pictures that nobody has taken yet, and that would be lost: {number}"): report.unfetched,
@@ -133,21 +150,22 @@ def _losses(report: Report) -> str:
 
 
 class Facts(Gtk.Grid):
-    """What is known of the daemon, a line each."""
+    """The daemon's state, version, hardware, memory and models, a line each."""
 
     def __init__(self) -> None:
         super().__init__(row_spacing=6, column_spacing=12)
-        names = (_("Daemon"), _("Version"), _("Computes"), _("Memory"), _("Models"))
+        names = (_("Daemon"), _("Version"), _("Computes"), _("Memory"), _("Machines"), _("Models"))
         self._values = [self._row(number, name) for number, name in enumerate(names)]
         self._values[0].set_text(_("Looking for it ..."))
 
-    def show_all_of(self, found: Report | None, why_none: str) -> None:
+    def show_report(self, found: Report | None, why_none: str) -> None:
         pong = found.pong if found else None
         texts = [
             report.state(pong) if pong else why_none,
             pong.version if pong else "",
             report.computes(pong) if pong else "",
             report.memory(pong) if pong else "",
+            report.machine_lines(pong) if pong else "",
             "\n".join(map(report.model_line, found.models)) if found else "",
         ]
         for label, text in zip(self._values, texts, strict=True):
@@ -166,17 +184,17 @@ class Facts(Gtk.Grid):
 
 
 class Queue(Gtk.Box):
-    """The jobs that wait or run; `cancel` is called with the id of one."""
+    """The jobs that wait or run; `on_cancel` is called with the id of one."""
 
-    def __init__(self, cancel: Callable[[str], None]) -> None:
+    def __init__(self, on_cancel: Callable[[str], None]) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._cancel = cancel
+        self._on_cancel = on_cancel
         self._rows: dict[str, JobRow] = {}
         self._head = Gtk.Label(xalign=0.0)
         self._head.set_text(_("No picture waits or is being made"))
         self.pack_start(self._head, False, False, 0)
 
-    def show_all_of(self, jobs: tuple[JobInfo, ...]) -> None:
+    def show_jobs(self, jobs: tuple[JobInfo, ...]) -> None:
         for gone in self._rows.keys() - {job.job for job in jobs}:
             self._rows.pop(gone).destroy()
         for job in jobs:
@@ -189,14 +207,16 @@ class Queue(Gtk.Box):
 
     def _row(self, job: JobInfo) -> JobRow:
         if job.job not in self._rows:
-            row = self._rows[job.job] = JobRow(job, self._cancel)
+            row = self._rows[job.job] = JobRow(job, self._on_cancel)
             self.pack_start(row, False, False, 0)
             row.show_all()
         return self._rows[job.job]
 
 
 class JobRow(Gtk.Box):
-    def __init__(self, job: JobInfo, cancel: Callable[[str], None]) -> None:
+    """A job: its title, progress, and a button that cancels it."""
+
+    def __init__(self, job: JobInfo, on_cancel: Callable[[str], None]) -> None:
         super().__init__(spacing=12)
         title = Gtk.Label(label=job.title, xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
         title.set_tooltip_text(job.title)
@@ -205,7 +225,7 @@ class JobRow(Gtk.Box):
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=3)
         for widget in (title, self._bar, self._line):
             column.pack_start(widget, False, False, 0)
-        self._button = named(text_button(_("Cancel"), lambda: cancel(job.job)), _("Cancel this picture"))
+        self._button = named(text_button(_("Cancel"), lambda: on_cancel(job.job)), _("Cancel this picture"))
         self._button.set_valign(Gtk.Align.CENTER)
         self.pack_start(column, True, True, 0)
         self.pack_start(self._button, False, False, 0)
@@ -217,14 +237,17 @@ class JobRow(Gtk.Box):
 
 
 class ByHand(Gtk.Box):
-    """Where no daemon can be started from here: why, and the line to run in a terminal."""
+    """The reason why no daemon can be started from here, and the line that does it in a terminal."""
 
     def __init__(self) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
         reason, command = _by_hand()
         self.is_start_possible = not reason
         self.if_none_runs = _("Not running") if reason else _("Not running; the next picture starts it")
-        text = _("GIMP cannot start the daemon here: {reason}. Run this in a terminal:").format(reason=reason)
+        if command == INSTALL_AGAIN:
+            text = _("GIMP cannot start the daemon: {reason}. Run this in the project's folder:").format(reason=reason)
+        else:
+            text = _("GIMP cannot start the daemon here: {reason}. Run this in a terminal:").format(reason=reason)
         why = Gtk.Label(label=text, xalign=0.0, wrap=True, max_width_chars=60, visible=True)
         line = named(Gtk.Entry(text=command, editable=False, hexpand=True), _("The line that starts the daemon"))
         copy = text_button(_("C_opy"), lambda: _copy(command))
@@ -243,12 +266,12 @@ def _connect() -> Client:
 
 
 def _by_hand() -> tuple[str, str]:
-    """Why no daemon can be started from here, and the line for a terminal."""
+    """The reason why no daemon can be started from here, "" if it can be, and the line that does it in a terminal."""
     try:
         installation = Installation.read()
     except UsageError as exc:
-        return str(exc), "kandinsky-blend start"
-    return why_no_start(installation), installation.start_line
+        return exc.render(_), INSTALL_AGAIN
+    return why_no_start(installation), advice(installation)
 
 
 def _copy(text: str) -> None:

@@ -1,13 +1,15 @@
-"""Pictures in the dialog."""
+"""Pictures as the dialog shows them."""
 
 from __future__ import annotations
 
 from gi.repository import GdkPixbuf, GLib
 
-from plugin_client.gimp.placing import square_seen
-from plugin_client.wire.messages import Picture, PictureItem
+from plugin_client.editor.geometry import square_seen
+from plugin_client.editor.ingredients import LayerIngredient
+from plugin_client.wire.messages import Picture
 
 THUMBNAIL = 56  # px
+READ = 1024  # px of the longer side of what is read for one: of much less, a large layer comes in too large strips
 
 _BILINEAR = GdkPixbuf.InterpType.BILINEAR
 
@@ -24,12 +26,12 @@ def pixbuf(picture: Picture) -> GdkPixbuf.Pixbuf:
     )
 
 
-def as_seen(item: PictureItem) -> GdkPixbuf.Pixbuf:
-    """A thumbnail of what the model sees of a picture: the square of its fit, on its backdrop."""
-    source = pixbuf(item.picture)
-    square = square_seen(source.get_width(), source.get_height(), item.fit)
+def as_seen(picture: Picture, layer: LayerIngredient) -> GdkPixbuf.Pixbuf:
+    """A thumbnail of the square that the model sees of a layer's picture, with the layer's fit and backdrop."""
+    source = pixbuf(picture)
+    square = square_seen(picture.width, picture.height, layer.fit)
     seen = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, THUMBNAIL, THUMBNAIL)
-    red, green, blue = item.backdrop
+    red, green, blue = layer.backdrop
     seen.fill(red << 24 | green << 16 | blue << 8 | 255)
     across, down = THUMBNAIL / square.width, THUMBNAIL / square.height
     left, top = max(0, round(-square.x * across)), max(0, round(-square.y * down))

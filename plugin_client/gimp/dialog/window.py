@@ -1,16 +1,22 @@
-"""The dialog: it stays open from one picture to the next, and lets the artist paint meanwhile."""
+"""The dialog: it stays open from one picture to the next, and the artist can paint meanwhile."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from gi.repository import Gimp, GimpUi, Gtk
+from gi.repository import Gimp, Gtk
 
-from plugin_client.client import BlendResult, Work
-from plugin_client.gimp import ingredients
+from plugin_client.editor import ingredients
+from plugin_client.editor.blend_pad import Mark, mark_of
+from plugin_client.editor.geometry import Area
+from plugin_client.editor.ingredients import Ingredient, LayerIngredient
+from plugin_client.editor.presets import Preset, settings_with_defaults
+from plugin_client.editor.requests import GenerateRequest, Request
+from plugin_client.editor.titles import sweep_title, title
+from plugin_client.editor.translation import _
+from plugin_client.explore import sheet_of
 from plugin_client.gimp.arguments import (
     FRAMES,
     FRAMES_AS,
@@ -20,161 +26,222 @@ from plugin_client.gimp.arguments import (
     TO,
     VARIATION,
     Conversion,
-    Value,
     blend_of,
+    end_weights,
     sweep_of,
 )
-from plugin_client.gimp.connection import connect
-from plugin_client.gimp.dialog.lost_bar import LostBar
-from plugin_client.gimp.dialog.offer import ask_running
-from plugin_client.gimp.dialog.progress import ProgressPanel
-from plugin_client.gimp.dialog.rows import Entry, Rows
-from plugin_client.gimp.dialog.session import Session
-from plugin_client.gimp.dialog.settings import Settings
+from plugin_client.gimp.dialog.blend_pad import BlendPad
+from plugin_client.gimp.dialog.conversion import ask_conversion
+from plugin_client.gimp.dialog.draft_view import DraftView
+from plugin_client.gimp.dialog.explore_window import ExploreWindow
+from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog, sentence
+from plugin_client.gimp.dialog.history_view import HistoryView
+from plugin_client.gimp.dialog.jobs import Preparation, Prepared
+from plugin_client.gimp.dialog.presets import PresetButton
+from plugin_client.gimp.dialog.rows import SweepIngredient
+from plugin_client.gimp.dialog.seed import DRAWN
+from plugin_client.gimp.dialog.settings import ASKED
 from plugin_client.gimp.dialog.sweep import SweepBox
-from plugin_client.gimp.insert import Place, insert, insert_frames
-from plugin_client.gimp.placing import Area
-from plugin_client.gimp.running import Claimant, Insert, fitted, items_of, place_of
-from plugin_client.gimp.titles import sweep_title, time_words
-from plugin_client.gimp.translation import _
-from plugin_client.sweep import Sweep
-from plugin_client.wire.errors import JobCancelled, KandinskyError, UsageError
-from plugin_client.wire.messages import Blend, Item
-
-PREVIEW_EVERY = 3  # steps
-
-_CONVERSIONS: dict[int, Conversion] = {1: "layer", 2: "new-image"}
-
-
-@dataclass(frozen=True)
-class Order:
-    """What Generate asks for: the blends of a sweep, or a single one, their shape, and what becomes of the pictures."""
-
-    blends: tuple[Blend, ...]
-    area: Area
-    insert: Insert
-
-    @property
-    def pictures(self) -> int:
-        return sum(blend.count for blend in self.blends)
-
-    @property
-    def is_sweep(self) -> bool:
-        return len(self.blends) > 1
-
-    def submit(self, claimant: Claimant) -> Work:
-        fitting = fitted(self.blends, claimant.client, self.area)
-        blends = [replace(blend, preview_every=PREVIEW_EVERY) for blend in fitting]
-        return Sweep(claimant.submit, blends) if self.is_sweep else claimant.submit(blends[0])
-
-    def name(self, result: BlendResult, layer: Gimp.Layer) -> str:
-        """Of what was made: the last frame in a new image stands for all of them."""
-        if self.is_sweep:
-            return sweep_title(result.recipes[0], result.recipes[-1])
-        return str(layer.get_name())
+from plugin_client.gimp.dialog.widgets import text_button
+from plugin_client.gimp.insert import insert, insert_frames
+from plugin_client.gimp.items import item_reading, items_reading
+from plugin_client.gimp.main_loop import Chore, Chores
+from plugin_client.gimp.place import NewImage, Target, place_in
+from plugin_client.history import KeptResult
+from plugin_client.job import BlendResult
+from plugin_client.wire.errors import KandinskyError, UsageError
+from plugin_client.wire.marking import N_
+from plugin_client.wire.messages import Blend, Item, PictureItem, TextItem
+from plugin_client.wire.settings import Value
 
 
-class BlendDialog:
-    """The dialog for `image`, or for a new one when that is None. It shows and changes `config`, of kandinsky-blend."""
+class BlendDialog(GeneratingDialog):
+    """The dialog of kandinsky-blend.
 
-    def __init__(self, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Image | None) -> None:
-        self._config = config
-        self._image = image
-        self._began = 0.0
-        self._last: Gimp.Layer | None = None
-        self._panel = ProgressPanel(self._stop)
-        self._session = Session(connect, self._panel.show_progress)
-        self._lost_bar = LostBar()
-        self._rows = Rows(image, self._keep)
-        self._settings = Settings(config, image)
-        self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("Blend Layers and Prompts"))
-        self._dialog.set_ok_label(_("_Generate"))
-        self._fill()
+    Args:
+        procedure: kandinsky-blend.
+        config: its values, which the dialog shows and changes.
+        image: that the pictures are for; None is a new one.
+        title: of the window: that of the menu entry.
+        recipe: the blend that the values are of; its model is chosen once the daemon has told which ones it offers.
+    """
+
+    def __init__(
+        self,
+        procedure: Gimp.Procedure,
+        config: Gimp.ProcedureConfig,
+        image: Gimp.Image | None,
+        title: str,
+        recipe: Blend | None = None,
+    ) -> None:
+        super().__init__(procedure, config, image, title, recipe)
+        self._read_items: dict[Ingredient, Item] = {}  # for drafts, by the ingredients with the weight 1
+        self._chores = Chores()
+        self._drafted: tuple[Ingredient, ...] = ()  # the ingredients of before
+        self._pad = BlendPad(self._rows.show_weights, self._bring_back)
+        self._draft_view = DraftView(self._background, self._main_loop, self._progress, self._draft_request)
+        self._history = HistoryView(self._background, self._progress.preview, self._insert_kept)
+        presets = PresetButton(self._preset, self._apply, self._progress.say)
+        sweep = SweepBox(config, image is not None)
+        self._put_together([self._pad, self._draft_row(), self._rows, sweep, self._settings, presets, self._history])
+        self._show_kept()
+        self._show_sweep()
         for name in (INGREDIENTS.name, TO.name):
             config.connect(f"notify::{name}", lambda *_: self._show_kept())
         config.connect(f"notify::{SWEEP.name}", lambda *_: self._show_sweep())
         # What was drawn from another seed has no such number.
         config.connect("notify::seed", lambda *_: config.set_property(VARIATION.name, 0))
-        self._dialog.connect("focus-in-event", lambda *_: self._look_again())
 
-    def run(self) -> Gimp.Layer | None:
-        """Until it is closed; the last layer that was made, if one was."""
-        self._dialog.show_all()
-        while self._dialog.run():
-            self._generate()
-        self._session.close()
-        self._lost_bar.close()
-        self._dialog.destroy()
-        return self._last
-
-    def _fill(self) -> None:
-        area = self._dialog.get_content_area()
-        area.set_spacing(12)
-        area.set_border_width(12)
-        area.pack_start(self._lost_bar, False, False, 0)
-        area.pack_start(self._rows, True, True, 0)
-        for widget in (SweepBox(self._config, self._image is not None), self._settings, self._panel):
-            area.pack_start(widget, False, False, 0)
-        self._learn_offer()
-        self._show_kept()
-        self._show_sweep()
+    def _close(self) -> None:
+        self._chores.clear()
+        self._draft_view.cancel()
+        super()._close()
 
     def _look_again(self) -> None:
-        """The artist comes back from the image."""
-        self._rows.refresh()
+        self._read_items.clear()
+        super()._look_again()
         self._settings.size.refresh()
-        self._learn_offer()
 
-    def _learn_offer(self) -> None:
-        """A daemon that was just started does not know yet what it has to offer."""
-        if not self._settings.offer.is_complete:
-            self._settings.show_offer(ask_running())
-
-    def _keep(self, kept: tuple[Entry, ...]) -> None:
+    def _keep(self, contents: tuple[SweepIngredient, ...]) -> None:
+        self._pad.show_ingredients(self._rows.on_the_pad)
+        self._follow_with_drafts(tuple(row.ingredient for row in contents))
         with self._config.freeze_notify():
-            self._config.set_property(INGREDIENTS.name, ingredients.to_json(entry.ingredient for entry in kept))
-            self._config.set_property(TO.name, json.dumps([entry.to for entry in kept]))
+            self._config.set_property(INGREDIENTS.name, ingredients.to_json(row.ingredient for row in contents))
+            self._config.set_property(TO.name, json.dumps([row.end_weight for row in contents]))
+
+    def _follow_with_drafts(self, given: tuple[Ingredient, ...]) -> None:
+        """Draw a draft once the weights rest, if it is them alone that have changed."""
+        before, self._drafted = self._drafted, given
+        if given == before:
+            return
+        if list(map(_unweighted, given)) == list(map(_unweighted, before)):
+            self._draft_view.move()
+        else:
+            self._draft_view.cancel()
+
+    def _draft_request(self) -> GenerateRequest | None:
+        """What Generate would make of the values of this moment; None where that is nothing, or several pictures."""
+        is_open = self._image is None or self._image.is_valid()
+        if self._jobs.is_busy or self._is_sweep or not is_open:
+            return None
+        try:
+            given = ingredients.without_empty(self._rows.ingredients)
+            if self._missing(given):
+                self._chores.add(self._read_for_drafts(given))
+                return None
+            items = tuple(replace(self._read_items[_unweighted(one)], weight=one.weight) for one in given)
+            values = self._values(self._settings.seed.coming())
+            blend = replace(blend_of(items, values, self._settings.size.area), variation=int(values[VARIATION.name]))
+        except KandinskyError:
+            return None  # Generate says why
+        return GenerateRequest((blend,), self._settings.size.area)
+
+    def _read_for_drafts(self, given: Iterable[Ingredient]) -> Chore:
+        """Read what is missing for a draft, and then have it drawn."""
+        try:
+            yield from self._reading_missing(given)
+        except KandinskyError:
+            return  # Generate says why
+        self._draft_view.move()
+
+    def _reading_missing(self, given: Iterable[Ingredient]) -> Chore:
+        for one in self._missing(given):
+            self._read_items[one] = yield from item_reading(self._image, one)
+
+    def _missing(self, given: Iterable[Ingredient]) -> list[Ingredient]:
+        """The ingredients, without their weights, that were not read since the artist came back from the image."""
+        return [one for one in map(_unweighted, given) if one not in self._read_items]
+
+    def _draft_row(self) -> Gtk.Box:
+        row = Gtk.Box(spacing=12)
+        row.pack_start(self._draft_view, True, True, 0)
+        explore = text_button(_("Explore"), lambda: self._chores.add(self._explore()))
+        explore.set_tooltip_text(_("Draws 25 drafts between the ingredients; a click on one takes its weights"))
+        row.pack_start(explore, False, False, 0)
+        return row
+
+    def _explore(self) -> Chore:
+        """Read what the drafts need, and show a sheet of them."""
+        self._draft_view.cancel()
+        try:
+            yield from self._reading_missing(ingredients.without_empty(self._rows.ingredients))
+            request = self._draft_request()
+            if request is None:
+                self._progress.say(_("There is nothing to explore while a picture is made, or in a sweep."))
+                return
+            rows = sheet_of(request.blends[0])
+        except KandinskyError as exc:
+            self._progress.say(exc.render(_))
+            return
+        ExploreWindow(self._dialog, self._background, rows, request.area, lambda cell: self._bring_back(mark_of(cell)))
+
+    def _bring_back(self, mark: Mark) -> None:
+        """Set the weights and the seed of a result."""
+        self._rows.show_weights(mark.weights)
+        self._config.set_property("seed", float(mark.seed))
 
     def _show_kept(self) -> None:
-        """Reset and Load have changed the values."""
+        """Show the ingredients in the values, which Reset and Load have changed."""
         try:
             kept = ingredients.parse(self._config.get_property(INGREDIENTS.name) or "")
         except UsageError:
             kept = ()
-        to = weights_at_the_end(self._config.get_property(TO.name) or "", [one.weight for one in kept])
-        self._rows.show_all_of([Entry(one, weight) for one, weight in zip(kept, to, strict=True)])
+        weights = weights_at_the_end(self._config.get_property(TO.name) or "", [one.weight for one in kept])
+        self._rows.show_contents([SweepIngredient(one, weight) for one, weight in zip(kept, weights, strict=True)])
 
     def _show_sweep(self) -> None:
         is_sweep = self._config.get_property(SWEEP.name)
         self._rows.show_ends(is_sweep)
         self._settings.allow_variations(not is_sweep)
 
-    def _generate(self) -> None:
-        self._began = time.monotonic()
-        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
-        self._panel.begin(_("Starting ..."))
-        while Gtk.events_pending():
-            Gtk.main_iteration()
-        try:
-            self._submit()
-        except KandinskyError as exc:
-            self._finish(str(exc))
+    def _preset(self, name: str) -> Preset:
+        """The preset of what is set."""
+        fields = [one for one in ASKED if one.name != "seed" or self._config.get_property("seed") != DRAWN]
+        # GIMP keeps an empty text as None.
+        settings = {one.name: one.type(self._config.get_property(one.option) or one.type()) for one in fields}
+        given = self._rows.ingredients
+        return Preset(name, settings, tuple(one for one in given if isinstance(one, TextItem)))
 
-    def _submit(self) -> None:
+    def _apply(self, preset: Preset) -> None:
+        """Set what a preset holds, beside the layers that are there."""
+        kept = [row for row in self._rows.contents if not isinstance(row.ingredient, TextItem)]
+        self._rows.show_contents([*kept, *(SweepIngredient(one, one.weight) for one in preset.prompts)])
+        values = settings_with_defaults(preset)
+        values["seed"] = preset.settings.get("seed", DRAWN)
+        for argument in SETTINGS:
+            value = values[argument.name.replace("-", "_")]
+            self._config.set_property(argument.name, type(argument.default)(value))
+
+    def _generate(self) -> None:
+        self._draft_view.cancel()
+        super()._generate()
+
+    def _ordered(self) -> Preparation | None:
         if self._image is not None and not self._image.is_valid():
-            raise UsageError(_("the image was closed: open this dialog from another one"))
-        conversion = "new-image" if self._opens_an_image else self._ask_conversion()
+            raise UsageError(N_("the image was closed: open this dialog from another one"))
+        given = self._rows.ingredients
+        ingredients.without_empty(given)
+        conversion: Conversion | None = "new-image"
+        if self._image is not None and not self._opens_an_image:
+            conversion = ask_conversion(self._dialog, self._image)
         if conversion is None:
-            self._finish("")
-            return
-        place = self._place(conversion)
-        items = items_of(self._image, self._rows.ingredients)
-        if not items:
-            raise UsageError(_("there is nothing to blend: add a prompt or a layer"))
-        order = self._order(items)
-        self._panel.expect(order.pictures)
-        self._session.start(order.submit, place, lambda end: self._end(end, order, place))
-        self._learn_offer()
+            return None
+        return self._prepare(
+            given, self._values(self._settings.seed.next()), self._settings.size.area, self._place(conversion)
+        )
+
+    def _prepare(
+        self, given: tuple[Ingredient, ...], values: dict[str, Value], area: Area, place: Target
+    ) -> Preparation:
+        """Read the layers one by one, in strips."""
+        said = ingredients.without_empty(given)
+        items = yield from items_reading(self._image, said)
+        if values[SWEEP.name]:
+            blends = sweep_of(items, end_weights(values, given), values, area)
+        else:
+            blends = (replace(blend_of(items, values, area), variation=int(values[VARIATION.name])),)
+        request = GenerateRequest(tuple(replace(blend, preview_every=PREVIEW_EVERY) for blend in blends), area)
+        return Prepared(request, place, tuple(_remarks(said, items)))
 
     @property
     def _is_sweep(self) -> bool:
@@ -182,83 +249,76 @@ class BlendDialog:
 
     @property
     def _opens_an_image(self) -> bool:
-        """Whether the pictures are not for the image that the dialog is for."""
+        """Whether the pictures come as a new image."""
         return self._image is None or (self._is_sweep and self._config.get_property(FRAMES_AS.name) == "new-image")
 
-    def _place(self, conversion: Conversion) -> Place | None:
-        if self._image is None or self._opens_an_image:
+    def _place(self, conversion: Conversion) -> Target:
+        if self._image is None:
             return None
-        place = place_of(self._image, conversion)
-        if place is None or not self._settings.size.covers_image:
+        if self._opens_an_image:
+            return NewImage(self._settings.size.area)
+        place = place_in(self._image, conversion)
+        if not self._settings.size.covers_image:
             return place
+        if isinstance(place, NewImage):
+            return NewImage(self._settings.size.area)
         return replace(place, area=self._settings.size.area, selection=None)
 
-    def _order(self, items: tuple[Item, ...]) -> Order:
-        values, area = self._values(), self._settings.size.area
-        if self._is_sweep:
-            return Order(sweep_of(items, values, area), area, insert_frames)
-        blend = replace(blend_of(items, values, area), variation=self._config.get_property(VARIATION.name))
-        return Order((blend,), area, insert)
-
-    def _values(self) -> dict[str, Value]:
-        names = [argument.name for argument in (*SETTINGS, TO, FRAMES)]
+    def _values(self, seed: float) -> dict[str, Value]:
+        names = [argument.name for argument in (*SETTINGS, TO, FRAMES, SWEEP, VARIATION)]
         values = {name: self._config.get_property(name) for name in names}
-        values["seed"] = self._settings.seed.next()
+        values["seed"] = seed
         return {name: "" if value is None else value for name, value in values.items()}
 
-    def _ask_conversion(self) -> Conversion | None:
-        """Before colours are lost; None is to do nothing."""
-        if self._image is None or self._image.get_base_type() == Gimp.ImageBaseType.RGB:
-            return "layer"
-        question = Gtk.MessageDialog(
-            transient_for=self._dialog,
-            modal=True,
-            message_type=Gtk.MessageType.QUESTION,
-            text=_("This image is gray or indexed: a new layer in it loses its colours."),
-        )
-        question.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
-        question.add_button(_("Open as a _New Image"), 2)
-        question.add_button(_("Convert the New _Layer"), 1)
-        answer = question.run()
-        question.destroy()
-        return _CONVERSIONS.get(answer)
-
-    def _stop(self) -> None:
-        self._panel.say(_("Stopping ..."))
-        try:
-            self._session.stop()
-        except KandinskyError as exc:
-            self._panel.say(str(exc))
-
-    def _end(self, end: BlendResult | KandinskyError, order: Order, place: Place | None) -> None:
-        if isinstance(end, JobCancelled):
-            self._finish(_("Stopped"))
-        elif isinstance(end, KandinskyError):
-            self._finish(str(end))
-        else:
-            self._insert(end, order, place)
-        self._learn_offer()
-
-    def _insert(self, result: BlendResult, order: Order, place: Place | None) -> None:
-        self._last = order.insert(result, place)
-        if place is None or not place.image.is_valid():
-            Gimp.Display.new(self._last.get_image())
+    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> str:
+        """Insert a result, or leave a picture among those that are kept where the artist wants it so."""
+        if not prepared.request.is_sweep:
+            self._history.add_results(result)
+        if not prepared.request.is_sweep and not self._history.inserts_by_itself:
+            self._show_result(result, prepared)
+            words = _("Done in {time}: {layer}. It waits among the results.")
+            return words.format(time=took, layer=title(result.recipes[0]))
+        put = insert_frames if prepared.request.is_sweep else insert
+        layer = self._last = put(result, prepared.place, Gimp.Display.new)
         Gimp.displays_flush()
-        self._panel.show_picture(result.pictures[0])
-        took = time_words(time.monotonic() - self._began)
-        done = _("Done in {time}: {layer}.").format(time=took, layer=order.name(result, self._last))
-        is_exportable = order.is_sweep and not self._last.is_group()
-        hint = [_("File > Export As makes an animation of it.")] if is_exportable else []
-        self._finish(" ".join([done, *hint, *map(_sentence, result.warnings)]), 1.0)
+        self._show_result(result, prepared)
+        sentences = self._sentences_about(layer, result, prepared.request, took)
+        return " ".join([*sentences, *map(sentence, result.warnings)])
 
-    def _finish(self, line: str, fraction: float = 0.0) -> None:
-        self._panel.end(line, fraction)
-        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
+    def _show_result(self, result: BlendResult, prepared: Prepared) -> None:
+        self._progress.preview.show_picture(result.pictures[0])
+        if isinstance(prepared.request, GenerateRequest):
+            self._pad.add_mark(mark_of(prepared.request.blends[0]))
+
+    def _insert_kept(self, kept: KeptResult) -> None:
+        """Insert one of the results that are kept, as if it had just been made."""
+        conversion: Conversion | None = "new-image"
+        is_open = self._image is not None and self._image.is_valid()
+        if is_open and not self._opens_an_image:
+            conversion = ask_conversion(self._dialog, self._image)
+        if conversion is not None:
+            place = self._place(conversion) if is_open else None
+            self._last = insert(BlendResult((kept.picture,), [kept.recipe], ()), place, Gimp.Display.new)
+            Gimp.displays_flush()
+
+    def _sentences_about(self, layer: Gimp.Layer, result: BlendResult, request: Request, took: str) -> list[str]:
+        """Sentences about the layer that was just made."""
+        # The last frame in a new image stands for all of them.
+        name = sweep_title(result.recipes[0], result.recipes[-1]) if request.is_sweep else layer.get_name()
+        done = _("Done in {time}: {layer}.").format(time=took, layer=name)
+        is_exportable = request.is_sweep and not layer.is_group()
+        return [done, _("File > Export As makes an animation of it.")] if is_exportable else [done]
 
 
-def _sentence(words: str) -> str:
-    """What the daemon says in the midst of a line, as the beginning of one."""
-    return f"{words[:1].upper()}{words[1:]}"
+def _unweighted(one: Ingredient) -> Ingredient:
+    return replace(one, weight=1.0)
+
+
+def _remarks(given: Sequence[Ingredient], items: Sequence[Item]) -> Iterator[str]:
+    """Sentences about ingredients that are not sent as the artist has set them."""
+    for one, item in zip(given, items, strict=True):
+        if isinstance(one, LayerIngredient) and isinstance(item, PictureItem) and item.fit != one.fit:
+            yield _("{layer} is a long strip: it was padded to a square instead of cut.").format(layer=item.label)
 
 
 def weights_at_the_end(text: str, weights: Sequence[float]) -> list[float]:

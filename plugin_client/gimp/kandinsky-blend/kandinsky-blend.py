@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What GIMP starts. The installer puts plugin_client beside this file; GIMP wants its name to be the folder's."""
+"""The program that GIMP starts. The installer puts plugin_client beside it; GIMP wants it to be named as its folder."""
 
 import sys
 

@@ -95,7 +95,7 @@ def test_an_indexed_image_may_have_its_result_in_a_new_image():
     (layer,) = blend(image, ingredients, conversion="new-image")
     check(seen(image), before)
     assert layer.get_image() != image
-    check((layer.is_rgb(), place(layer)), (True, (0, 0, 64, 64)))
+    check((layer.is_rgb(), place(layer)), (True, (0, 0, 40, 30)))
     (layer,) = blend(image, ingredients, conversion="layer")
     check(layer.is_indexed(), True)
     check(layer.get_image(), image)
@@ -186,6 +186,46 @@ def test_text_to_image_needs_no_image():
     check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
     check(place(layers[0]), (0, 0, 64, 64))
     check(layers[0].get_name(), "Kandinsky: 1 a cat, seed 7")
+
+
+def test_an_empty_prompt_is_left_out():
+    image = image_of_two_layers()
+    cat, empty = {"text": "a cat", "weight": 1.0}, {"text": " \n", "weight": 0.5}
+    (layer,) = blend(image, [empty, cat, empty])
+    check(layer.get_name(), "Kandinsky: 1 a cat, seed 7")
+    sentence = "there is nothing to blend: write a prompt or add a layer"
+    check(refused("kandinsky-blend", image, ingredients=json.dumps([empty, empty])), sentence)
+
+
+def test_a_layer_whose_mask_is_edited_is_that_layer():
+    image = image_of_two_layers()
+    top = image.get_layers()[0]
+    top.add_mask(top.create_mask(Gimp.AddMaskType.WHITE))
+    status, message, layers = call("kandinsky-blend-variations", image, [top.get_mask()], **QUICK)
+    check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
+    check(layers[0].get_name(), "Kandinsky: 1 blue, seed 7")
+
+
+def test_a_channel_leads_to_the_selected_layer():
+    image = image_of_two_layers()
+    channel = Gimp.Channel.new(image, "channel", 40, 30, 50.0, Gimp.context_get_foreground())
+    image.insert_channel(channel, None, 0)
+    image.set_selected_layers(image.get_layers()[:1])
+    status, message, _ = call("kandinsky-blend-variations", image, [channel], **QUICK)
+    check((status, message), (Gimp.PDBStatusType.SUCCESS, ""))
+
+
+def test_a_long_strip_is_padded():
+    image = image_of_two_layers(4000, 40)
+    (layer,) = blend(image, [{"layer": image.get_layers()[0].get_tattoo(), "weight": 1.0}], width=0, height=0)
+    check(place(layer), (0, 0, 4000, 40))
+
+
+def test_a_result_among_the_ingredients_has_a_short_name():
+    image = image_of_two_layers()
+    (first,) = blend(image, [{"text": "a cat", "weight": 1.0}])
+    (second,) = blend(image, [{"layer": first.get_tattoo(), "weight": 1.0}])
+    check(second.get_name(), "Kandinsky: 1 result 7, seed 7")
 
 
 def test_variations_of_a_layer():
@@ -286,5 +326,6 @@ REFUSED = [
     ("seed", -2.0, "seed is -2: must be a whole number from 0 to 9007199254740991"),
     ("count", 65, "count is 65: must be a whole number from 1 to 64"),
     ("blending", "cubic", "blending is 'cubic': must be one of linear, spherical"),
+    ("sampler", "euler", "sampler is 'euler': must be one of own, ddim, p_sampler, dpm++, dpm++_karras, unipc"),
     ("conversion", "image", "conversion is 'image': must be one of ask, layer, new-image"),
 ]

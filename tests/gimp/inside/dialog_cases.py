@@ -1,7 +1,8 @@
-"""The dialog in a real GIMP, step by step in this order, beside the daemon with the small model."""
+"""The dialog in a real GIMP, beside the daemon with the small model. Each case begins with a fresh image."""
 
 import time
 
+from tests.gimp.inside.loop_watch import holds
 from tests.gimp.inside.window import (
     FOLDER,
     ROLE,
@@ -12,17 +13,23 @@ from tests.gimp.inside.window import (
     choose,
     close_the_dialog,
     colour_at,
+    entries,
     entry,
+    extents,
     find,
+    is_in,
+    is_on_the_screen,
     keys,
     one,
     open_entry,
     press,
     report,
+    search_entry,
     set_size,
     shot,
     shown,
     spin,
+    start_anew,
     starting,
     text_of,
     toggle,
@@ -30,45 +37,226 @@ from tests.gimp.inside.window import (
     wait_for,
 )
 
+BLEND = "Blend Layers and Prompts"
+SCREEN_HEIGHT = 720  # px, of start_window.sh: of a small laptop, or a large screen at scale 2
+LONGEST_HOLD = 0.3  # s, of the dialog's main loop, on a busy machine; a layer took 1.7 when it was read in one go
+MADE = "Kandinsky: 0.5 red + 0.5 blue + 1 a cat, seed 7"
+
 
 def says(start):
     return [text for text in text_of() if text.startswith(start)]
 
 
+def open_dialog(words=BLEND):
+    open_entry(words)
+    one("Generate", ROLE.PUSH_BUTTON)
+
+
+def open_with_two_layers():
+    """The dialog for a fresh image with the layers red and blue, both of which come in as rows."""
+    start_anew()
+    open_dialog()
+    wait_for_rows()
+
+
+def open_with_a_prompt(steps=8):
+    """The same with a prompt besides, and settings that make a small picture soon."""
+    open_with_two_layers()
+    add_a_cat()
+    set_quick(steps)
+
+
+def add_a_cat():
+    press("Add Prompt")
+    one("Prompt", ROLE.TEXT).set_text_contents("a cat")
+    find("Weight", ROLE.SLIDER)[2].set_current_value(1.0)
+
+
+def set_quick(steps):
+    set_size(64, 48)
+    for name, number in (("Steps", steps), ("Seed", 7)):
+        spin(name, number)
+
+
+def generate():
+    """What the dialog says of the picture when it is there."""
+    before = says("Done in")
+    press("Generate")
+    if before:
+        wait_for("the start", lambda: not says("Done in"))
+    return wait_for("the picture", lambda: says("Done in"))[0]
+
+
 def wait_for_rows():
-    wait_for("the rows", lambda: [name for name in text_of() if name in ("red", "blue")] == ["red", "blue"])
+    """Behind the names on the blend pad."""
+    wait_for("the rows", lambda: [name for name in text_of() if name in ("red", "blue")] == ["red", "blue"] * 2)
+
+
+def come_back():
+    """From the image to the dialog, as an artist does."""
+    activate()
+    keys("search", "--onlyvisible", "--name", f"^{BLEND}$", "windowactivate", "--sync")
+
+
+def undo_until(images):
+    activate()
+    keys("key", "ctrl+z")
+    wait_for("the undo", lambda: ask("images") == images)
+
+
+def in_sight(name):
+    """Whether a button is on the screen as a whole."""
+    box = extents(one(name, ROLE.PUSH_BUTTON))
+    return box.y >= 0 and box.y + box.height <= SCREEN_HEIGHT
+
+
+def test_with_ten_ingredients_all_that_matters_fits_on_a_small_screen():
+    open_with_two_layers()
+    for _ in range(8):
+        press("Add Prompt")
+    keys("type", "a dog ")
+    wait_for("what was typed in the newest", lambda: entries("Prompt")[-1] == "a dog ")
+    check(entries("Prompt")[:-1], [""] * 7)
+    toggle("More")
+    set_quick(steps=1000)
+    press("Generate")
+    wait_for("a step and its preview", lambda: says("Denoising, step") and shown("Preview"))
+    shot("ten")
+    check([name for name in ("Generate", "Stop", "Close") if not in_sight(name)], [])
+    press("Stop")
+    wait_for("the end", lambda: says("Stopped"))
+
+
+def test_generate_stays_usable_and_each_job_tells_its_place_and_stops_alone():
+    open_with_two_layers()
+    set_quick(steps=1000)
+    press("Generate")
+    wait_for("a step", lambda: says("Denoising, step"))
+    press("Generate")
+    waiting = "Waiting, 1 before it. Now: 0.5 red + 0.5 blue, seed 7, Denoising, step"
+    wait_for("the place in the queue", lambda: says(waiting))
+    shot("queue")
+    check(len(find("Stop", ROLE.PUSH_BUTTON)), 2)
+    find("Stop", ROLE.PUSH_BUTTON)[1].do_action(0)
+    wait_for("the end of the second", lambda: len(find("Stop", ROLE.PUSH_BUTTON)) == 1)
+    assert says("Denoising, step"), text_of()
+    press("Stop")
+    wait_for("the end", lambda: not find("Stop", ROLE.PUSH_BUTTON))
+
+
+def test_help_is_our_own():
+    open_with_two_layers()
+    press("Help")
+    one("Kandinsky Blend: Help", ROLE.DIALOG)
+    shot("help")
+    (close,) = [button for button in find("Close", ROLE.PUSH_BUTTON) if is_in(button, "Kandinsky Blend: Help")]
+    close.do_action(0)
+    wait_for("it to close", lambda: not find("Kandinsky Blend: Help", ROLE.DIALOG))
+
+
+def test_opened_again_on_a_result_it_has_the_ingredients_of_before():
+    open_with_a_prompt(steps=3)
+    generate()
+    close_the_dialog()
+    open_dialog()
+    wait_for_rows()
+    check(entry("Prompt"), "a cat")
+
+
+def test_a_preset_brings_settings_and_prompts_back_beside_the_layers():
+    open_with_a_prompt(steps=9)
+    open_presets("Save As ...")
+    one("Name of the preset", ROLE.TEXT).set_text_contents("Nine")
+    shot("save-a-preset")
+    press("Save")
+    wait_for("the dialog to go", lambda: not find("Name of the preset", ROLE.TEXT))
+    spin("Steps", 20)
+    one("Prompt", ROLE.TEXT).set_text_contents("a dog")
+    open_presets("Nine")
+    wait_for("the prompt", lambda: entries("Prompt") == ["a cat"])
+    check((value("Steps"), value("Seed")), (9.0, 7.0))
+    check([slider.get_current_value() for slider in find("Weight", ROLE.SLIDER)], [0.5, 0.5, 1.0])
+
+
+def open_presets(entry):
+    press("Presets")
+    one(entry, ROLE.MENU_ITEM)
+    shot(f"presets-{entry.split()[0].lower()}")
+    one(entry, ROLE.MENU_ITEM).do_action(0)
+
+
+def test_tokens_are_counted_while_one_types_and_earlier_prompts_are_offered():
+    open_with_a_prompt(steps=3)
+    generate()
+    check(says("About"), [])
+    one("Prompt", ROLE.TEXT).set_text_contents("cat " * 60)
+    wait_for("the count", lambda: says("About 60 of 75 tokens") == ["About 60 of 75 tokens"])
+    one("Prompt", ROLE.TEXT).set_text_contents("cat " * 80)
+    wait_for("the warning", lambda: says("About 80 of 75 tokens: what comes after them is not read"))
+    shot("tokens")
+    press("Earlier prompts")
+    one("a cat", ROLE.MENU_ITEM)
+    shot("earlier-prompts")
+    one("a cat", ROLE.MENU_ITEM).do_action(0)
+    wait_for("the prompt", lambda: entry("Prompt") == "a cat")
+
+
+def test_six_large_masked_layers_keep_nobody_waiting():
+    start_anew()
+    ask("six_large_layers")
+    search_entry(BLEND)
+    began = time.monotonic()
+    keys("key", "Return")
+    wait_for("the window", lambda: is_on_the_screen(BLEND))
+    opened = time.monotonic() - began
+    (FOLDER / "large-seconds").write_text(f"{opened:.2f}")
+    assert opened < 6, opened  # on a busy machine: it was 12 on an idle one, when all was read before
+    one("Generate", ROLE.PUSH_BUTTON)
+    since = time.monotonic()
+    wait_for("the thumbnails", lambda: len(find("What the model sees of it")) == 6)
+    shot("six")
+    press("Generate")
+    wait_for("a word while they are read", lambda: says("Reading the layers ..."))
+    press("Stop")
+    wait_for("the end", lambda: says("Stopped"))
+    longest = sorted(holds(since))[-5:]
+    (FOLDER / "reading-holds").write_text(f"{longest}")
+    assert max(longest, default=0.0) < LONGEST_HOLD, longest
 
 
 def test_the_selected_layers_come_in_as_rows():
-    open_entry("Blend Layers and Prompts")
-    one("Generate", ROLE.PUSH_BUTTON)
-    wait_for_rows()
+    open_with_two_layers()
     check([name for name in text_of() if name.endswith("%")], ["50 %", "50 %"])
 
 
 def test_a_prompt_is_added_and_each_share_follows_the_weights():
-    press("Add Prompt")
-    one("Prompt", ROLE.TEXT).set_text_contents("a cat")
-    sliders = find("Weight", ROLE.SLIDER)
-    check(len(sliders), 3)
-    sliders[2].set_current_value(1.0)
+    open_with_two_layers()
+    add_a_cat()
+    check(len(find("Weight", ROLE.SLIDER)), 3)
     wait_for("the shares", lambda: [name for name in text_of() if name.endswith("%")] == ["25 %", "25 %", "50 %"])
     shot("dialog")
 
 
 def test_a_layer_is_added_from_a_list_that_knows_the_newest():
+    open_with_two_layers()
+    add_the_clear_layer()
+    check(len(find("Weight", ROLE.SLIDER)), 3)
+
+
+def add_the_clear_layer():
     ask("add_layer")
     press("Add Layer")
     one("clear", ROLE.MENU_ITEM)
     shot("add-layer")
     one("clear", ROLE.MENU_ITEM).do_action(0)
     wait_for("its row", lambda: "clear" in text_of())
-    check(len(find("Weight", ROLE.SLIDER)), 4)
 
 
 def test_the_backdrop_of_a_layer_is_chosen_where_it_shows_and_seen_at_once():
+    open_with_two_layers()
+    add_the_clear_layer()
     check(shown("Backdrop of red"), [])  # nothing of it is to be seen
-    check(colour_at(thumbnail(2), 0.5, 0.5), (255, 255, 255))
+    wait_for("the thumbnail", lambda: colour_at(thumbnail(2), 0.5, 0.5) == (255, 255, 255))
     press("Backdrop of clear")
     pick_a_colour()
     wait_for("the thumbnail", lambda: colour_at(thumbnail(2), 0.5, 0.5) != (255, 255, 255))
@@ -76,9 +264,6 @@ def test_the_backdrop_of_a_layer_is_chosen_where_it_shows_and_seen_at_once():
     wait_for("the button", lambda: shown("Backdrop of red"))
     wait_for("the thumbnail", lambda: colour_at(thumbnail(0), 0.5, 0.05) == (255, 255, 255))
     shot("backdrop")
-    choose("Fit of red", "Crop the centre")
-    find("Remove", ROLE.PUSH_BUTTON)[3].do_action(0)
-    ask("remove_layer")
 
 
 def thumbnail(number):
@@ -94,7 +279,8 @@ def pick_a_colour():
 
 
 def test_the_size_is_that_of_the_image_the_selection_or_what_is_typed():
-    assert says("Made at 591 x 443, placed at 400 x 300"), text_of()
+    open_with_two_layers()
+    wait_for("the image's size", lambda: says("Made at 591 x 443, placed at 400 x 300"))
     ask("select")
     come_back()
     wait_for("the selection's size", lambda: says("Made at 591 x 443, placed at 200 x 150"))
@@ -105,26 +291,19 @@ def test_the_size_is_that_of_the_image_the_selection_or_what_is_typed():
     ask("deselect")
     come_back()
     wait_for("the image's place", lambda: says("Made at 128 x 64, placed at 400 x 300"))
-    choose("Size", "Of the image")
-
-
-def come_back():
-    """From the image to the dialog, as an artist does."""
-    activate()
-    keys("search", "--onlyvisible", "--name", "^Blend Layers and Prompts$", "windowactivate", "--sync")
 
 
 def test_what_the_daemon_computes_on_is_told_in_plain_words():
+    open_with_two_layers()
+    set_quick(1)
+    generate()  # a daemon that was just started learns it with the first picture
     toggle("More")
     wait_for("the words", lambda: says("Computes on the processor (CPU), in full precision (float32)"))
     shot("more")
-    toggle("More")
 
 
 def test_the_artist_paints_while_it_runs_and_stop_is_acknowledged_at_once():
-    set_size(64, 48)
-    for name, number in (("Steps", 1000), ("Seed", 7)):
-        spin(name, number)
+    open_with_a_prompt(steps=1000)
     press("Generate")
     wait_for("a step", lambda: says("Denoising, step"))
     check(ask("paint"), [0, 0, 0])
@@ -141,54 +320,47 @@ def test_the_artist_paints_while_it_runs_and_stop_is_acknowledged_at_once():
 
 
 def test_a_blend_becomes_a_layer_and_one_undo_removes_it():
+    open_with_a_prompt()
     before = ask("images")
-    spin("Steps", 8)
-    press("Generate")
-    (said,) = wait_for("the picture", lambda: says("Done in"))
+    said = generate()
     shot("done")
-    name = "Kandinsky: 0.5 red + 0.5 blue + 1 a cat, seed 7"
-    assert said.endswith(f"{name}."), said
+    assert said.endswith(f"{MADE}."), said
     (after,) = ask("images")
-    check(after[:-1], [name, *before[0][:-1]])
-    activate()
-    keys("key", "ctrl+z")
-    wait_for("the undo", lambda: ask("images") == before)
+    check(after[:-1], [MADE, *before[0][:-1]])
+    undo_until(before)
 
 
 def test_what_is_selected_when_it_begins_masks_the_picture_whatever_is_selected_later():
+    open_with_a_prompt(steps=300)
     before = ask("images")
     ask("select")
     come_back()
-    spin("Steps", 30)
     press("Generate")
     wait_for("a step", lambda: says("Denoising, step"))
     ask("deselect")
     wait_for("the picture", lambda: says("Done in"))
     check(ask("mask"), [200, 150, 255, 255])
     activate()
-    keys("key", "ctrl+z", "ctrl+z", "ctrl+z")
-    wait_for("the undo", lambda: ask("images") == before)
-    spin("Steps", 8)
+    keys("key", "ctrl+z", "ctrl+z")
+    undo_until(before)
 
 
 def test_the_seed_that_was_drawn_is_shown_and_the_lock_keeps_it():
-    toggle("Keep this seed")  # it was typed, so it was locked
-    seeds = [generate_and_tell_seed() for _ in range(2)]
+    open_with_two_layers()
+    set_size(64, 48)
+    spin("Steps", 3)
+    seeds = [seed_in(generate()) for _ in range(2)]
     assert seeds[0] != seeds[1], seeds
     check(value("Seed"), float(seeds[1]))
     toggle("Keep this seed")
-    check(generate_and_tell_seed(), seeds[1])
+    check(seed_in(generate()), seeds[1])
 
 
-def generate_and_tell_seed():
-    press("Generate")
-    wait_for("its start", lambda: not says("Done in"))
-    (said,) = wait_for("the picture", lambda: says("Done in"))
+def seed_in(said):
     return said.rpartition("seed ")[2].partition(" ")[0].rstrip(".")
 
 
-def test_a_sweep_comes_as_a_group_of_frames_in_order_and_one_undo_removes_it():
-    spin("Seed", 7)
+def set_up_a_sweep():
     toggle("Sweep to other weights at the end")
     ends = wait_for("the weights at the end", lambda: shown("Weight at the end"))
     check([end.get_current_value() for end in ends], [0.0, 0.0, 2.0])
@@ -196,10 +368,13 @@ def test_a_sweep_comes_as_a_group_of_frames_in_order_and_one_undo_removes_it():
     ends[2].set_current_value(0.0)
     spin("Frames", 3)
     shot("sweep")
+
+
+def test_a_sweep_comes_as_a_group_of_frames_in_order_and_one_undo_removes_it():
+    open_with_a_prompt()
+    set_up_a_sweep()
     before = ask("images")
-    press("Generate")
-    wait_for("its start", lambda: not says("Done in"))
-    wait_for("the picture", lambda: says("Done in"))
+    generate()
     shot("sweep-done")
     name, timing = "Kandinsky sweep: 0.5 red + 0.5 blue + 1 a cat to 1 red, seed 7", "(100ms) (replace)"
     (after,) = ask("images")
@@ -208,98 +383,92 @@ def test_a_sweep_comes_as_a_group_of_frames_in_order_and_one_undo_removes_it():
     check(frames[0], f"Frame 1 of 3 {timing}: 0.5 red + 0.5 blue + 1 a cat, seed 7")
     check(frames[1], f"Frame 2 of 3 {timing}: 0.75 red + 0.25 blue + 0.5 a cat, seed 7")
     check(frames[2], f"Frame 3 of 3 {timing}: 1 red, seed 7")
-    activate()
-    keys("key", "ctrl+z")
-    wait_for("the undo", lambda: ask("images") == before)
+    undo_until(before)
 
 
 def test_stop_ends_a_whole_sweep():
+    open_with_a_prompt(steps=1000)
+    set_up_a_sweep()
     before = ask("images")
-    spin("Steps", 300)
     press("Generate")
     wait_for("a step", lambda: says("Picture 1 of 3, Denoising"))
     shot("sweep-progress")
     press("Stop")
     wait_for("the end", lambda: says("Stopped"))
     check(ask("images"), before)
-    toggle("Sweep to other weights at the end")
 
 
 def test_the_image_is_closed_meanwhile_and_the_result_opens_as_a_new_one():
-    spin("Steps", 30)
+    open_with_a_prompt(steps=300)
     press("Generate")
     wait_for("a step", lambda: says("Denoising, step"))
     ask("close_image")
     check(ask("images"), [])
     wait_for("the picture", lambda: says("Done in"))
     (image,) = ask("images")
-    check(len(image), 2)
-    assert image[0].startswith("Kandinsky: "), image
+    check(image[:-1], [MADE])
     shot("new-image")
 
 
 def test_the_settings_of_a_layer_fill_the_dialog_again_and_give_the_same_picture():
+    open_with_a_prompt(steps=9)
+    generate()
     close_the_dialog()
-    open_entry("Use These Settings Again")
-    one("Generate", ROLE.PUSH_BUTTON)
+    open_dialog("Use These Settings Again")
     wait_for_rows()
     check(entry("Prompt"), "a cat")
-    check(value("Steps"), 30.0)
-    press("Generate")
-    wait_for("the picture", lambda: says("Done in"))
-    first, second = ask("pictures")
+    check(value("Steps"), 9.0)
+    generate()
+    first, second, *_ = ask("pictures")
     check(second, first)
 
 
 def test_the_settings_of_a_variation_give_that_variation():
+    open_with_a_prompt(steps=3)
     spin("Variations", 2)
-    press("Generate")
-    wait_for("its start", lambda: not says("Done in"))
-    wait_for("the pictures", lambda: says("Done in"))
+    generate()
     ask("select_the_second_variation")
     close_the_dialog()
-    open_entry("Use These Settings Again")
-    one("Generate", ROLE.PUSH_BUTTON)
-    press("Generate")
-    wait_for("the picture", lambda: says("Done in"))
+    open_dialog("Use These Settings Again")
+    generate()
     first, again, second = ask("variations")
     check((again == first, again == second), (False, True))
-    close_the_dialog()
 
 
 def test_the_entry_for_sweeps_makes_an_image_of_frames():
-    open_entry("Sweep from Weights to Weights")
-    one("Generate", ROLE.PUSH_BUTTON)
+    start_anew()
+    ask("select_the_lowest_layer")
+    open_dialog("Sweep from Weights to Weights")
     press("Add Prompt")
     one("Prompt", ROLE.TEXT).set_text_contents("a sky")
     ends = wait_for("the weights at the end", lambda: len(found := shown("Weight at the end")) == 2 and found)
     for end, weight in zip(ends, (0.2, 0.8), strict=True):
         end.set_current_value(weight)
-    set_size(64, 48)
-    for name, number in (("Steps", 3), ("Seed", 7), ("Frames", 2)):
-        spin(name, number)
+    set_quick(steps=3)
+    spin("Frames", 2)
     choose("Frames come as", "as a new image, to export as an animation")
-    press("Generate")
-    wait_for("the frames", lambda: says("Done in"))
+    said = generate()
     shot("sweep-image")
     (made,) = (image for image in ask("images") if image[0].startswith("Frame "))
     assert made[1].startswith("Frame 1 of 2 (100ms) (replace): 1 "), made
     assert made[0].startswith("Frame 2 of 2 (100ms) (replace): 0.2 "), made
     check(len(made), 3)
-    assert says("Done in")[0].endswith("File > Export As makes an animation of it."), says("Done in")
+    assert said.endswith("File > Export As makes an animation of it."), said
     close_the_dialog()
     check(ask("repeat_sweep"), made[:-1])
 
 
 def test_text_becomes_an_image_where_none_is_open():
+    start_anew()
     ask("close_image")
     check(ask("images"), [])
-    open_entry("Text to Image")
-    one("Prompt", ROLE.TEXT).set_text_contents("a sky")
-    set_size(64, 64)
-    for name, number in (("Steps", 3), ("Seed", 7)):
-        spin(name, number)
-    press("Generate")
+    open_dialog("Text to Image")
+    one("Text to Image", ROLE.DIALOG)
+    keys("type", "a sky ")  # at once, and the space presses nothing
+    wait_for("what was typed", lambda: entry("Prompt") == "a sky ")
+    check((len(find("Prompt", ROLE.TEXT)), find("Stop", ROLE.PUSH_BUTTON)), (1, []))
+    set_quick(steps=3)
+    keys("key", "ctrl+Return")
     wait_for("the picture", lambda: says("Done in"))
     (image,) = ask("images")
     check(image[0], "Kandinsky: 1 a sky, seed 7")
@@ -308,4 +477,6 @@ def test_text_becomes_an_image_where_none_is_open():
 
 
 if __name__ == "__main__":
-    report(globals())
+    from tests.gimp.inside import pad_cases, redraw_window_cases  # which use what stands above
+
+    report({**globals(), **vars(redraw_window_cases), **vars(pad_cases)})

@@ -1,10 +1,15 @@
 """Layers as the model is to see them."""
 
-from gi.repository import Gimp
+from gi.repository import Gegl, Gimp
 
-from plugin_client.gimp.pixels import read_layer, write_layer
+from plugin_client.gimp.layer_reading import at_once, reading
+from plugin_client.gimp.pixels import write_layer
 from plugin_client.wire.messages import Picture
 from tests.gimp.inside.images import BLUE, CLEAR, GREEN, RED, add_layer, check, complaint, fill, new_image, pixels, seen
+
+
+def read_layer(layer, most=2048):
+    return at_once(reading(layer, most))
 
 
 def colours(picture):
@@ -56,6 +61,59 @@ def test_mask_and_opacity_are_seen():
     assert found == {(255, 0, 0, 153), (0, 0, 0, 0)} or found == {(255, 0, 0, 153), (255, 0, 0, 0)}, found
 
 
+def test_a_mask_hides_a_part_of_what_is_half_clear_unless_it_is_switched_off():
+    image = new_image()
+    layer = add_layer(image, (255, 0, 0, 100))
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    fill(layer.get_mask(), (188, 188, 188, 255))  # 128 of 255, as masks are linear
+    assert colours(read_layer(layer)) <= {(255, 0, 0, 50), (255, 0, 0, 51)}, colours(read_layer(layer))
+    layer.set_apply_mask(False)
+    check(colours(read_layer(layer)), {(255, 0, 0, 100)})
+
+
+def test_a_mask_that_is_shown_is_seen_instead():
+    image = new_image()
+    layer = add_layer(image, RED)
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    layer.set_show_mask(True)
+    check(colours(read_layer(layer)), {(255, 255, 255, 255)})
+
+
+def test_a_layer_with_a_filter_is_the_same_in_strips_as_in_one():
+    image = new_image(1200, 900)
+    layer = add_layer(image, CLEAR, area=(-30, 20, 1200, 900))
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 100, 800, 700)
+    Gimp.context_set_foreground(Gegl.Color.new("red"))
+    layer.edit_fill(Gimp.FillType.FOREGROUND)
+    Gimp.Selection.none(image)
+    layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:gaussian-blur", "blur"))
+    expected = Gimp.Layer.new_from_visible(image, image, "expected")
+    area = Gegl.Rectangle.new(0, 20, 1170, 880)
+    whole = bytes(expected.get_buffer().get(area, 1.0, "R'G'B'A u8", Gegl.AbyssPolicy.NONE))
+    expected.delete()
+    picture = read_layer(layer)
+    check((picture.width, picture.height), (1170, 880))
+    check(picture.pixels == whole, True)
+
+
+def test_what_is_deleted_while_it_is_read_is_read_as_it_was():
+    image = new_image(600, 600)
+    layer = add_layer(image, RED)
+    steps = reading(layer)
+    next(steps)
+    image.remove_layer(layer)
+    check(colours(at_once(steps)), {RED})
+    check(len(Gimp.get_images()), 1)
+
+
+def test_a_reading_that_is_given_up_leaves_no_image():
+    layer = add_layer(new_image(), RED)
+    steps = reading(layer)
+    next(steps)
+    steps.close()
+    check(len(Gimp.get_images()), 1)
+
+
 def test_a_filter_is_seen():
     image = new_image()
     layer = add_layer(image, RED)
@@ -73,7 +131,7 @@ def test_a_layer_without_alpha_is_read_without():
 
 
 def test_each_pixel_of_a_part_is_read_in_its_place():
-    """By the quick way and by the one over a copy of the image, which a mask that shows all leads to."""
+    """Without a mask, with one, and put together by GIMP where there is a filter."""
     image = new_image()
     layer = add_layer(image, CLEAR, area=(-10, 20, 30, 30))
     written = bytes(value for pixel in range(900) for value in (pixel % 30, pixel // 30, 7, 255))
@@ -81,6 +139,8 @@ def test_each_pixel_of_a_part_is_read_in_its_place():
     expected = b"".join(written[4 * (30 * row + 10) : 4 * (30 * row + 30)] for row in range(10))
     check(read_layer(layer).pixels, expected)
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    check(read_layer(layer).pixels, expected)
+    layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:exposure", "nothing"))
     check(read_layer(layer).pixels, expected)
 
 

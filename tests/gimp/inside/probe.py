@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Gegl, Gimp, Gio
 
 from tests.gimp.inside.images import CLEAR, GREEN, call, new_image, pixels, seen
 from tests.gimp.inside.images import add_layer as add_layer_of_colour
@@ -35,11 +35,49 @@ def images():
     return [[layer.get_name() for layer in image.get_layers()] + [_digest(image)] for image in Gimp.get_images()]
 
 
+def fresh_image():
+    """Close all images, and open the one with the layers red and blue, both of them selected."""
+    for display in displays():
+        display.delete()
+    for image in Gimp.get_images():
+        image.delete()
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(FOLDER / "window.xcf")))
+    image.set_selected_layers(image.get_layers())
+    Gimp.Display.new(image)
+
+
+def select_the_lowest_layer():
+    image = Gimp.get_images()[0]
+    image.set_selected_layers(image.get_layers()[-1:])
+    Gimp.displays_flush()
+
+
+def select_a_part():
+    """Select an ellipse in the middle, with a soft edge."""
+    image = Gimp.get_images()[0]
+    width, height = image.get_width(), image.get_height()
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, width / 4, height / 4, width / 2, height / 2)
+    Gimp.Selection.feather(image, 3)
+    Gimp.displays_flush()
+
+
 def large_image():
     """An image of the size that the model was trained on, shown beside the others."""
     image = new_image(768, 768)
     layer = add_layer_of_colour(image, GREEN, "large")
     image.set_selected_layers([layer])
+    Gimp.Display.new(image)
+
+
+def six_large_layers():
+    """An image as a camera takes it, with six layers that all have masks, and all of them selected."""
+    image = new_image(6000, 4000)
+    layers = [Gimp.Layer.new(image, f"large {n}", 6000, 4000, Gimp.ImageType.RGBA_IMAGE, 100.0, 28) for n in range(6)]
+    for layer in layers:
+        image.insert_layer(layer, None, 0)
+        layer.fill(Gimp.FillType.WHITE)
+        layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    image.set_selected_layers(layers)
     Gimp.Display.new(image)
 
 
@@ -65,12 +103,6 @@ def paint():
 def add_layer():
     """What an artist does while the dialog is open: a layer that is clear."""
     add_layer_of_colour(Gimp.get_images()[0], CLEAR, "clear")
-    Gimp.displays_flush()
-
-
-def remove_layer():
-    image = Gimp.get_images()[0]
-    image.remove_layer(image.get_layer_by_name("clear"))
     Gimp.displays_flush()
 
 

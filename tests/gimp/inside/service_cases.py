@@ -1,4 +1,7 @@
-"""Daemon Status and Recover Lost Results through the PDB, in this order, after a GIMP was killed within a blend."""
+"""Daemon Status and Recover Lost Results through the PDB, after a GIMP was killed within a blend.
+
+The first case takes what that GIMP left; the others find nothing, and leave nothing.
+"""
 
 import json
 import os
@@ -10,12 +13,13 @@ from pathlib import Path
 
 from gi.repository import Gimp
 
-from plugin_client.gimp.connection import connect_to_running
-from tests.gimp.inside.images import check, pixels, seen
-from tests.gimp.inside.killed import FILE, blend_for_long, image_of_two_layers
+from plugin_client.editor.connection import connect_to_running
+from tests.gimp.inside.blend_cases import place, values
+from tests.gimp.inside.images import blend, call, check, pixels, seen
+from tests.gimp.inside.killed import FILE, LONG, blend_for_long, image_of_two_layers
 
 NAME = "Kandinsky: 0.3 blue + 0.7 red, seed 7"
-CLAIMS = Path(os.environ["KANDINSKY_BLEND_HOME"], "gimp-claims")
+PENDING = Path(os.environ["KANDINSKY_BLEND_HOME"], "pending-jobs")
 PLUG_IN = Path(os.environ["CASES_FOLDER"], "plug-ins/kandinsky-blend/kandinsky-blend.py")
 SUCCESS = Gimp.PDBStatusType.SUCCESS
 
@@ -57,21 +61,21 @@ def kill_the_plug_in_once_it_works():
     os.kill(process, signal.SIGKILL)
 
 
-def cut_off(image):
-    """A blend whose plug-in process is killed within it."""
+def cut_off(image, make=blend_for_long):
+    """What is made when the plug-in process is killed."""
     killer = threading.Thread(target=kill_the_plug_in_once_it_works)
     killer.start()
-    status, _, layers = blend_for_long(image)
+    status, _, layers = make(image)
     killer.join()
     assert status != SUCCESS, layers
-    return list(CLAIMS.glob("*.json"))
+    return list(PENDING.glob("*.json"))
 
 
 def test_what_a_killed_gimp_left_goes_into_its_image_opened_again():
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, FILE)
     (layer,), gone = recovered()
     check((gone, layer.get_name(), layer.get_image()), ([], NAME, image))
-    check(list(CLAIMS.iterdir()), [])
+    check(list(PENDING.iterdir()), [])
     status, message, (expected,) = blend_for_long(image_of_two_layers())
     check((status, message), (SUCCESS, ""))
     check(pixels(layer), pixels(expected))
@@ -79,8 +83,9 @@ def test_what_a_killed_gimp_left_goes_into_its_image_opened_again():
     check(layer.get_parasite(parasite).get_data(), expected.get_parasite(parasite).get_data())
 
 
-def test_a_finished_blend_leaves_no_claim():
-    check(list(CLAIMS.iterdir()), [])
+def test_a_finished_blend_leaves_no_pending_job():
+    blend(image_of_two_layers(), [{"text": "a cat", "weight": 1.0}])
+    check(list(PENDING.iterdir()), [])
 
 
 def test_what_a_killed_plug_in_left_goes_into_its_image_which_is_still_open():
@@ -91,6 +96,16 @@ def test_what_a_killed_plug_in_left_goes_into_its_image_which_is_still_open():
     check((gone, layer.get_name(), layer.get_image()), ([], NAME, image))
     check((seen(image)[1][1:], seen(other)), (before[0][1], before[1]))
     check(recovered(), ([], []))
+
+
+def test_what_was_cut_off_beyond_the_canvas_lets_it_grow_and_has_its_mask():
+    image = image_of_two_layers()
+    cut_off(image, lambda image: call("kandinsky-blend-extend", image, left=24, **LONG))
+    (layer,), gone = recovered()
+    check((gone, image.get_width(), image.get_height()), ([], 88, 64))
+    check((place(layer), image.get_item_position(layer)), ((0, 0, 88, 64), 0))
+    mask = values(layer.get_mask(), 0, 0, 88, 64)
+    check((mask[0], mask[-1]), (255, 0))
 
 
 def test_an_image_that_is_another_one_now_is_left_alone():
@@ -117,18 +132,18 @@ def test_a_running_job_is_seen_and_can_be_discarded():
 
 
 def test_a_result_that_the_daemon_knows_no_more_is_said_once():
-    (CLAIMS / "00000000-0000-4000-8000-000000000000.json").write_text(
-        '{"job": "00000000-0000-4000-8000-000000000000", "title": "1 a cat, seed 3", "home": null}'
+    (PENDING / "00000000-0000-4000-8000-000000000000.json").write_text(
+        '{"job": "00000000-0000-4000-8000-000000000000", "title": "1 a cat, seed 3", "destination": null}'
     )
     check(recovered(), ([], ["1 a cat, seed 3"]))
     check(recovered(), ([], []))
 
 
-def test_a_damaged_claim_is_removed():
-    for text in ("", "[]", '{"job": 1}', '{"job": "x", "title": "", "home": {"key": ""}}'):
-        (CLAIMS / "damaged.json").write_text(text)
+def test_a_damaged_file_is_removed():
+    for text in ("", "[]", '{"job": 1}', '{"job": "x", "title": "", "destination": {"key": ""}}'):
+        (PENDING / "damaged.json").write_text(text)
         check(recovered(), ([], []))
-        check(list(CLAIMS.iterdir()), [])
+        check(list(PENDING.iterdir()), [])
 
 
 def test_the_status_tells_version_models_and_hardware():

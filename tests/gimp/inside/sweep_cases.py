@@ -106,6 +106,13 @@ def test_a_gray_image_may_have_its_frames_in_a_new_one_without_being_asked():
     check([frame.is_rgb() for frame in frames], [True, True])
 
 
+def test_an_empty_prompt_is_left_out_with_its_weight_at_the_end():
+    image, ingredients = an_image()
+    with_empty = json.dumps([{"text": "", "weight": 0.3}, *json.loads(ingredients)])
+    frames = sweep(image, with_empty, to="[0.5, 0.2, 0.9]")
+    check(frames[2].get_name(), f"{LAST}0.2 blue + 0.9 a cat (5ms) (combine), seed 7")
+
+
 def test_the_last_values_make_a_sweep_too():
     forget_last_values()  # those of the window's cases name layers of their own images
     image, ingredients = an_image()

@@ -87,7 +87,7 @@ def test_generate_to_feedback_and_to_the_layer():
         started = clicked(generate)
         soon(lambda: not line.get_name().startswith("Done in"))
         timings["feedback"].append(time.monotonic() - started)
-        check(line.get_name().split()[0].strip(",") in ("Starting", "Queued", "Loading"), True)
+        check(line.get_name().split()[0].strip(",") in ("Starting", "Waiting", "Preparing", "Loading"), True)
         soon(lambda: line.get_name().startswith("Done in"))
         timings["job"].append(time.monotonic() - started)
 

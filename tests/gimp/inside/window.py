@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import random
+import shutil
 import subprocess
 import time
 import traceback
@@ -15,7 +17,10 @@ gi.require_version("GdkPixbuf", "2.0")
 
 from gi.repository import Atspi, GdkPixbuf  # noqa: E402 - the version must be chosen first
 
+from tests.gimp.inside import gimp_process  # noqa: E402
+
 PATIENCE = 60.0  # s
+SHORT = 3.0  # s, for what is tried again
 STARTING = 180.0  # s, for GIMP to start on a busy machine
 FOLDER = Path(os.environ["CASES_FOLDER"])
 ROLE = Atspi.Role
@@ -25,7 +30,7 @@ SENSITIVE = Atspi.StateType.SENSITIVE
 def wait_for(what, look, patience=PATIENCE):
     """The first thing that `look` finds."""
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not gimp_process.has_died():
         with contextlib.suppress(gi.repository.GLib.Error):  # what was looked at has gone meanwhile
             if found := look():
                 return found
@@ -63,20 +68,63 @@ def one(name, role=None, application="kandinsky"):
     return wait_for(f"{name} ({role})", lambda: find(name, role, application))[0]
 
 
+def is_sensitive(name, application="kandinsky"):
+    return one(name, ROLE.PUSH_BUTTON, application).get_state_set().contains(SENSITIVE)
+
+
 def press(name, application="kandinsky"):
-    button = ROLE.PUSH_BUTTON, application
-    wait_for(f"{name} to be pressed", lambda: one(name, *button).get_state_set().contains(SENSITIVE))
-    one(name, *button).do_action(0)
+    wait_for(f"{name} to be pressed", lambda: is_sensitive(name, application))
+    one(name, ROLE.PUSH_BUTTON, application).do_action(0)
 
 
 def close_the_dialog():
-    press("Cancel")
+    press("Close")
     wait_for("the dialog to close", lambda: not find("Generate", ROLE.PUSH_BUTTON))
+
+
+def windows_are_closed():
+    """Whether our windows and their processes have gone, after asking those that are there to close.
+
+    The processes too: GIMP 3.0 crashes at the end of a procedure whose layer has gone together with its image.
+    """
+    for name in ("Close", "Schließen", "Keep It Running"):
+        for button in find(name, ROLE.PUSH_BUTTON, "kandinsky"):
+            button.do_action(0)
+    return not all_of(ROLE.PUSH_BUTTON) and not plug_in_runs()
+
+
+def plug_in_runs():
+    return subprocess.run(["pgrep", "-f", "kandinsky-blend.py -gimp"], capture_output=True, check=False).stdout
+
+
+def start_anew():
+    """Close what an earlier case has left, and open a fresh image; no procedure remembers its last values."""
+    wait_for("our windows to close", windows_are_closed)
+    for file in (FOLDER / "profile" / "plug-in-settings").glob("*.last"):
+        file.unlink()
+    for kept in ("pending-jobs", "results"):
+        shutil.rmtree(Path(os.environ["KANDINSKY_BLEND_HOME"], kept), ignore_errors=True)
+    ask("fresh_image")
 
 
 def entry(name):
     """What the text field holds."""
     return Atspi.Text.get_text(one(name, ROLE.TEXT), 0, -1)
+
+
+def entries(name):
+    """What each of the text fields of this name holds."""
+    return [Atspi.Text.get_text(field, 0, -1) for field in find(name, ROLE.TEXT)]
+
+
+def extents(node):
+    """The place of a widget on the screen, in pixels."""
+    return node.get_component_iface().get_extents(Atspi.CoordType.SCREEN)
+
+
+def is_in(node, window):
+    """Whether a widget lies in the window of this title."""
+    return node is not None and (node.get_name() == window or is_in(node.get_parent(), window))
 
 
 def spin(name, value):
@@ -106,7 +154,7 @@ def value(name):
 def colour_at(node, across, down):
     """Red, green, blue on the screen, at a part of the way over a widget."""
     shot("colour")
-    box = node.get_component_iface().get_extents(Atspi.CoordType.SCREEN)
+    box = extents(node)
     picture = GdkPixbuf.Pixbuf.new_from_file(str(FOLDER / "colour.png"))
     (FOLDER / "colour.png").unlink()
     x, y = box.x + int(box.width * across), box.y + int(box.height * down)
@@ -139,7 +187,12 @@ def shown(name):
 
 
 def is_shown(node):
-    return node.get_state_set().contains(Atspi.StateType.SHOWING)
+    """Whether it is on the screen, or would be if one scrolled."""
+    while node is not None and not node.get_state_set().contains(Atspi.StateType.SHOWING):
+        if not node.get_state_set().contains(Atspi.StateType.VISIBLE):
+            return False
+        node = node.get_parent()
+    return node is not None
 
 
 def labels():
@@ -180,19 +233,37 @@ def ask(question, patience=PATIENCE):
 
 
 def report(cases):
-    """Run the cases in their order; how each of them ended goes into a file."""
-    gimp_window(STARTING)
-    ask("images", STARTING)
-    found = {name: _complaint(case) for name, case in list(cases.items()) if name.startswith("test_")}
+    """Run the cases, in an order that CASES_SEED gives if it is set; how each of them ended goes into a file."""
+    gimp_process.start()
+    wait_for_gimp()
+    names = [name for name in cases if name.startswith("test_")]
+    if seed := os.environ.get("CASES_SEED"):
+        random.Random(seed).shuffle(names)
+    found = {name: _complaint(cases[name]) for name in names}
     (FOLDER / "report.json").write_text(json.dumps(found))
 
 
+def wait_for_gimp():
+    gimp_window(STARTING)
+    ask("images", STARTING)
+
+
 def _complaint(case):
+    """What went wrong in a case. A GIMP that has died is explained, and started anew for the next case."""
+    began = time.monotonic()
     try:
         case()
     except Exception:  # noqa: BLE001 - whatever it is goes into the report
         shot(case.__name__)
-        return traceback.format_exc()
+        complaint = traceback.format_exc()
+        if gimp_process.has_died() or "GIMP's answer" in complaint:
+            complaint += gimp_process.explain()
+            gimp_process.restart()
+            wait_for_gimp()
+        return complaint
+    finally:
+        with (FOLDER / "seconds.txt").open("a") as file:
+            file.write(f"{time.monotonic() - began:.1f} {case.__name__}\n")
     return ""
 
 
@@ -215,28 +286,96 @@ def gimp_window(patience=PATIENCE):
     )[-1]
 
 
+KEYS = {
+    "Blend Layers and Prompts": "F5",
+    "Text to Image": "F6",
+    "Sweep from Weights to Weights": "F7",
+    "Use These Settings Again": "F8",
+    "Daemon Status": "F9",
+    "Repaint Selection": "F10",
+    "Remove Selection": "F3",
+    "Refine Layer": "F11",
+    "Extend Canvas": "F12",
+}  # with Ctrl: see editor.py
+
+
+# GIMP 3.2 leaves keys of plug-ins' entries alone that stand in its shortcutsrc before it starts.
+TAKES_KEYS = os.environ["GIMP"] == "gimp-3.0"
+
+
 def open_entry(words):
+    """Open a menu entry by its key, or by GIMP's slower search where it has none, and wait for its window."""
+    before = our_windows()
+    is_opened = is_opened_by_key if TAKES_KEYS else is_opened_by_search
+    wait_for(f"the window of {words}", lambda: is_opened(words, before), STARTING)
+
+
+def is_opened_by_search(words, before):
+    open_by_search(words)
+    with contextlib.suppress(AssertionError):
+        return wait_for(f"the window of {words}", lambda: our_windows() > before, 2 * SHORT)
+
+
+def is_opened_by_key(words, before):
+    """Press the key; on a busy machine another window may have got it, and it is tried again."""
+    activate()
+    keys("key", f"ctrl+{KEYS[words]}")
+    with contextlib.suppress(AssertionError):
+        return wait_for(f"the window of {words}", lambda: our_windows() > before, 2 * SHORT)
+
+
+def our_windows():
+    """The number of windows of our plug-in that are open."""
+    apps = [app for app in applications() if app and "kandinsky" in (app.get_name() or "")]
+    return sum(app.get_child_count() for app in apps)
+
+
+def is_on_the_screen(title):
+    """Whether a window of this title is shown, asked of the display: a busy plug-in answers late."""
+    search = ["xdotool", "search", "--onlyvisible", "--name", f"^{title}$"]
+    return subprocess.run(search, capture_output=True, check=False).returncode == 0
+
+
+def open_by_search(words):
     """Open a menu entry by GIMP's search for actions."""
     search_entry(words)
     keys("key", "Return")
+    wait_for("GIMP's search to close", lambda: not in_search(ROLE.TABLE_CELL))
 
 
 def search_entry(words):
-    """Have GIMP's search for actions show an entry, which Return then opens."""
+    """Have GIMP's search for actions show an entry, which Return then opens.
+
+    On a busy machine another window may come to the front meanwhile, and get the keys: then it is tried again.
+    """
+    wait_for(f"GIMP to find {words}", lambda: is_found_by_search(words), STARTING)
+
+
+def is_found_by_search(words):
     activate()
     keys("key", "slash")
-    wait_for("GIMP's search", lambda: [field for field in in_search(ROLE.TEXT) if has_focus(field)])
-    keys("type", "--delay", "20", words)
-    wait_for(f"GIMP to find {words}", lambda: first_found().startswith(words))
+    try:
+        title = wait_for("GIMP's search", search_windows, SHORT)[0].get_name()
+        keys("search", "--name", f"^{title}$", "windowactivate", "--sync")
+        wait_for("the field", lambda: [field for field in in_search(ROLE.TEXT) if has_focus(field)], SHORT)
+        keys("type", "--delay", "20", words)
+        return wait_for(f"GIMP to find {words}", lambda: first_found().startswith(words), SHORT)
+    except AssertionError:
+        keys("key", "Escape")  # closes the search, for the next try
+        return False
 
 
 def in_search(role):
-    """The widgets of this kind in GIMP's search for actions, its only window besides that of the images."""
+    """The widgets of this kind in GIMP's search for actions."""
+    return [node for window in search_windows() for node in nodes(window) if node.get_role() == role]
+
+
+def search_windows():
+    """GIMP's search for actions, its only window besides that of the images."""
     windows = [
         app.get_child_at_index(n) for app in applications() if is_gimp(app) for n in range(app.get_child_count())
     ]
-    search = [window for window in windows if not window.get_name().endswith(("GIMP", "Program"))]
-    return [node for window in search for node in nodes(window) if node.get_role() == role]
+    return [window for window in windows if window and not window.get_name().endswith(("GIMP", "Program"))]
 
 
 def is_gimp(app):

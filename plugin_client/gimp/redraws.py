@@ -1,0 +1,145 @@
+"""The parts of an image that are drawn into: what is read of them and sent, and the place for what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gi.repository import Gimp
+
+from plugin_client.editor.geometry import Area
+from plugin_client.editor.masks import hard, shrunk
+from plugin_client.gimp.arguments import Conversion
+from plugin_client.gimp.layer_reading import at_once, reading
+from plugin_client.gimp.pixels import canvas, layer_area, read_selection
+from plugin_client.gimp.place import Place, Target, layers_in
+from plugin_client.gimp.seen_reading import read_seen
+from plugin_client.regions import Box, Growth, fitting_size, with_margin
+from plugin_client.wire.errors import UsageError
+from plugin_client.wire.marking import N_
+from plugin_client.wire.messages import Picture
+
+CELL = 8  # px, of the squares that the models draw with
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is drawn into.
+
+    Attributes:
+        source: the pixels that are sent.
+        mask: of the source, 255 where it is drawn anew and 0 elsewhere; None: all of it is refined.
+        place: for what comes of it.
+    """
+
+    source: Picture
+    mask: Picture | None
+    place: Target
+
+
+def selected_part(image: Gimp.Image, layer: Gimp.Layer | None, conversion: Conversion) -> Part:
+    """Return the selection and its surroundings, of all that is visible or of a layer alone.
+
+    What is sent is drawn anew wherever anything is selected: the mask of the new layer, which is the selection itself,
+    mixes old and new where it is feathered.
+
+    Raises:
+        UsageError: nothing is selected, or too little or too much; the image is gray or indexed, as of place_in.
+    """
+    size = image.get_width(), image.get_height()
+    _, has_selection, *bounds = Gimp.Selection.bounds(image)
+    if not has_selection:
+        raise UsageError(
+            N_('nothing is selected: select what is to be drawn anew, or set region to "layer" for the whole layer')
+        )
+    region: Box = bounds[0], bounds[1], bounds[2], bounds[3]
+    _check_selected(region)
+    area = area_of_box(with_margin(region, size))
+    _check_overlap(layer, area)
+    selection = read_selection(image, area)
+    assert selection is not None, "something is selected"
+    mask = hard(selection)
+    if 0 not in mask:
+        raise UsageError(
+            N_("all of the image is selected, so nothing is left to join: select a part of it, or refine the layer")
+        )
+    above = layer.get_tattoo() if layer else 0
+    place = layers_in(image, conversion, Place(image, area, selection, is_on_top=layer is None, above=above))
+    return Part(read_seen(image, area, layer), _fitted(mask, area), place)
+
+
+def layer_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
+    """Return a whole layer, as it looks alone, to be refined.
+
+    Raises:
+        UsageError: it lies outside the canvas, or is too small; the image is gray or indexed, as of place_in.
+    """
+    image = layer.get_image()
+    picture = at_once(reading(layer, max(fitting_size(layer.get_width(), layer.get_height(), 4))))
+    area = layer_area(layer).intersection(canvas(image))
+    assert area is not None, "it was read"
+    _check_layer(layer, area)
+    return Part(picture, None, layers_in(image, conversion, Place(image, area, above=layer.get_tattoo())))
+
+
+def visible_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
+    """Return all that is visible where a layer lies, to be refined. Errors as of layer_part."""
+    image = layer.get_image()
+    area = layer_area(layer).intersection(canvas(image))
+    if area is None:
+        return layer_part(layer, conversion)  # which says why it cannot
+    _check_layer(layer, area)
+    place = layers_in(image, conversion, Place(image, area, is_on_top=True))
+    return Part(read_seen(image, area, None), None, place)
+
+
+def grown_part(image: Gimp.Image, growing: Growth, conversion: Conversion) -> Part:
+    """Return what an image grows by and its surroundings; the image grows when the result is inserted.
+
+    The place is where that lies now, before the image has grown, so its x and y may be negative.
+
+    Raises:
+        UsageError: the image is gray or indexed, as of place_in.
+    """
+    size = image.get_width(), image.get_height()
+    box = with_margin(growing.region(size), growing.grown_size(size))
+    area = area_of_box(box).moved(-growing.left, -growing.top)
+    fading = growing.mask(size, box)
+    place = layers_in(image, conversion, Place(image, area, fading, growing, is_on_top=True))
+    return Part(read_seen(image, area, None), _fitted(hard(fading), area), place)
+
+
+def area_of_box(box: Box) -> Area:
+    return Area(box[0], box[1], box[2] - box[0], box[3] - box[1])
+
+
+def _fitted(mask: bytes, area: Area) -> Picture:
+    """A mask of an area as it is sent."""
+    width, height = fitting_size(area.width, area.height, 3)
+    return Picture(width, height, 1, shrunk(mask, (area.width, area.height), (width, height)))
+
+
+def _check_selected(region: Box) -> None:
+    width, height = region[2] - region[0], region[3] - region[1]
+    if max(width, height) < CELL:
+        raise UsageError(
+            N_("the selection is of {width} x {height} pixels: select at least {least} in one direction"),
+            width=width,
+            height=height,
+            least=CELL,
+        )
+
+
+def _check_layer(layer: Gimp.Layer, area: Area) -> None:
+    if min(area.width, area.height) < CELL:
+        raise UsageError(
+            N_("of the layer {layer!r} {width} x {height} pixels are in sight: must be at least {least} x {least}"),
+            layer=layer.get_name(),
+            width=area.width,
+            height=area.height,
+            least=CELL,
+        )
+
+
+def _check_overlap(layer: Gimp.Layer | None, area: Area) -> None:
+    if layer is not None and layer_area(layer).intersection(area) is None:
+        raise UsageError(N_("the selection lies beside the layer {layer!r}"), layer=layer.get_name())

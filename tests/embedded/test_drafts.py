@@ -1,0 +1,16 @@
+"""Drafts of the embedded model foretell its results."""
+
+from __future__ import annotations
+
+import pytest
+
+from kandinsky_backend.families import EMBEDDED_FOLDER
+from tests.embedded.drafts import DRAFT, RESULT, Drawer, foretold
+
+COUNT = 20  # of the 50 blends of which `python -m tests.embedded.drafts` says how many are foretold: 98 %
+
+
+@pytest.mark.slow
+def test_drafts_have_the_colours_and_the_shape_of_their_results() -> None:
+    drawn = Drawer(EMBEDDED_FOLDER).draw(COUNT, [RESULT, DRAFT])
+    assert foretold(drawn[DRAFT], drawn[RESULT]) >= 0.95

@@ -1,0 +1,73 @@
+"""Takes a picture of each window, opened by keys, in any language. Nothing is checked but that it opens."""
+
+import time
+
+from tests.gimp.inside.window import (
+    KEYS,
+    ROLE,
+    all_of,
+    ask,
+    keys,
+    open_entry,
+    our_windows,
+    report,
+    shot,
+    start_anew,
+    text_of,
+    wait_for,
+)
+
+SETTLING = 1.0  # s, for thumbnails and what slides open
+
+
+def show(words):
+    open_entry(words)
+    wait_for("its widgets", lambda: all_of(ROLE.PUSH_BUTTON))
+    time.sleep(SETTLING)
+
+
+def picture(name):
+    time.sleep(SETTLING)
+    shot(name)
+
+
+def test_every_window():
+    for words in KEYS:
+        if words == "Use These Settings Again":
+            continue  # the same dialog as that of blends
+        start_anew()
+        ask("select")
+        if words == "Refine Layer":
+            ask("select_the_lowest_layer")
+        show(words)
+        picture(words.split()[0].lower())
+
+
+def test_a_blend_from_its_start_to_its_end():
+    start_anew()
+    show("Blend Layers and Prompts")
+    keys("key", "ctrl+Return")
+    wait_for("a step", lambda: [text for text in text_of() if "/" in text or "12" in text])
+    picture("running")
+    wait_for("the picture", lambda: [text for text in text_of() if "Kandinsky: " in text])
+    picture("done")
+
+
+def test_a_prompt():
+    start_anew()
+    show("Text to Image")
+    keys("type", "a red fox in the snow, in the style of an old woodcut")
+    picture("prompt")
+
+
+def test_help():
+    start_anew()
+    show("Blend Layers and Prompts")
+    before = our_windows()
+    keys("key", "F1")
+    wait_for("the help", lambda: our_windows() > before)
+    picture("help")
+
+
+if __name__ == "__main__":
+    report(globals())
