@@ -191,7 +191,8 @@ def test_what_was_drawn_into_a_picture_is_made_again_from_its_file_byte_for_byte
 
 def test_a_picture_is_extended_in_python_with_previews_of_the_whole(client: Client) -> None:
     sheet = canvas.grown(PICTURES / "cat.png", right=64)
-    job = client.submit_drawing(sheet, make_redraw(sheet, **SMALL | {"strength": 0.5, "preview_every": 1, "steps": 4}))
+    long_enough = {"strength": 0.5, "preview_every": 1, "steps": 200}  # progress is told 20 times a second at most
+    job = client.submit_drawing(sheet, make_redraw(sheet, **SMALL | long_enough))
     told = list(job.watch())
     assert {progress.steps for progress in told if progress.stage == "denoising"} <= {told[-1].steps}
     previews = [to_image(progress.preview) for progress in told if progress.preview]

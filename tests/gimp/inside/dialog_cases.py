@@ -80,10 +80,9 @@ def set_quick(steps):
 
 def generate():
     """What the dialog says of the picture when it is there."""
-    before = says("Done in")
+    before = ask("images")
     press("Generate")
-    if before:
-        wait_for("the start", lambda: not says("Done in"))
+    wait_for("the start, or a new layer", lambda: not says("Done in") or ask("images") != before)  # it may take a moment
     return wait_for("the picture", lambda: says("Done in"))[0]
 
 
