@@ -80,9 +80,10 @@ def set_quick(steps):
 
 def generate():
     """What the dialog says of the picture when it is there."""
-    before = ask("images")
+    said_before, images = says("Done in"), ask("images")
     press("Generate")
-    wait_for("the start, or a new layer", lambda: not says("Done in") or ask("images") != before)  # it may take a moment
+    if said_before:  # a quick job is over before a look sees that it began: then its layer is there
+        wait_for("the start, or a new layer", lambda: not says("Done in") or ask("images") != images)
     return wait_for("the picture", lambda: says("Done in"))[0]
 
 
