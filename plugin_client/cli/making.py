@@ -30,7 +30,7 @@ from plugin_client.cli.terminal import follow_or_cancel, say, tell
 from plugin_client.cli.values import ANIMATIONS
 from plugin_client.cli.words import changes, in_words, recipe_text
 from plugin_client.client import make_blend, with_model_here
-from plugin_client.sweep import Sweep, frames_of
+from plugin_client.sweep import Sweep, frames_of, together
 from plugin_client.wire.errors import KandinskyError, ProtocolError, UsageError
 from plugin_client.wire.recipe import Recipe, parse_recipe
 
@@ -86,14 +86,14 @@ def sweep(arguments: argparse.Namespace) -> None:
 
 def _keep_finished(work: Sweep, outputs: Sequence[Path], arguments: argparse.Namespace) -> None:
     """Write the frames that are done of a sweep that was interrupted or failed."""
-    result = work.finished()
-    if not result.pictures:
-        return
-    written = outputs[: len(result.pictures)]
-    write_frames(written, result, arguments.frame_time)
+    done = work.finished()
+    if done:
+        written = outputs if len(outputs) == 1 else [outputs[number] for number in done]
+        write_frames(written, together(list(done.values())), arguments.frame_time)
     work.discard()
-    tell(*written)
-    print(f"kandinsky-blend: {len(result.pictures)} of {arguments.frames} frames are written", file=sys.stderr)
+    if done:
+        tell(*written)
+        print(f"kandinsky-blend: {len(done)} of {arguments.frames} frames are written", file=sys.stderr)
 
 
 def again(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,8 @@ def test_progress_is_of_the_whole_and_never_goes_back(client: Client) -> None:
     assert parts == sorted(parts)
     assert parts == pytest.approx([1 / 12, 2 / 12, 3 / 12, 3 / 6, 5 / 6])
     assert [progress.variation for progress in told] == [0, 0, 0, 1, 2]
-    assert [progress.elapsed for progress in told] == [1, 2, 3, 4, 5]
-    assert [progress.remaining for progress in told] == [3 + 8, 2 + 8, 1 + 8, 1 + 3, 1]
+    assert all(before.elapsed <= after.elapsed for before, after in pairwise(told))
+    assert [progress.remaining for progress in told] == [3 + 8, 2 + 8, 1 + 8, 1 + 4, 1]
 
 
 def test_the_daemon_keeps_every_frame_until_the_sweep_is_released(client: Client, script: Script) -> None:
@@ -124,14 +125,15 @@ def test_the_daemon_keeps_every_frame_until_the_sweep_is_released(client: Client
     assert {message.job for message in script.asked if isinstance(message, Release)} == set(script.submitted)
 
 
-def test_stop_ends_the_running_frame_and_submits_no_other(client: Client, script: Script) -> None:
+def test_stop_ends_the_frames_that_the_daemon_has_and_submits_no_other(client: Client, script: Script) -> None:
     sweep = Sweep(client.submit_blend, frames_of(blend(1.0, 0.1), (0.0, 0.3), 3))
-    assert sweep.poll(5)
+    while len(script.submitted) < 2:
+        sweep.poll(5)
     sweep.cancel()
-    with refused(JobCancelled, "cancelled", done=1, frames=3):  # that one was made before it was asked
+    with refused(JobCancelled, "cancelled", done=2, frames=3):  # those were made before it was asked
         sweep.result()
     assert sweep.is_over
-    assert len(script.submitted) == 1
+    assert len(script.submitted) == 2
     assert any(isinstance(message, Cancel) for message in script.asked)
 
 
@@ -140,10 +142,10 @@ def test_a_frame_that_fails_ends_the_sweep_with_its_reason(client: Client, scrip
     script.end = lambda submit: (  # type: ignore[method-assign]
         Failed(submit.job, "out-of-memory", "no room") if len(script.submitted) == 2 else end(submit)
     )
-    sweep = Sweep(client.submit_blend, frames_of(blend(1.0, 0.1), (0.0, 0.3), 3))
+    sweep = Sweep(client.submit_blend, frames_of(blend(1.0, 0.1), (0.0, 0.3), 9))
     with refused(JobFailed, "out-of-memory") as caught:
         sweep.result()
     assert caught.value.sentence == "no room"
-    assert len(script.submitted) == 2
+    assert len(script.submitted) <= 3  # the one after it may have been on its way
     sweep.discard()
     assert {message.job for message in script.asked if isinstance(message, Release)} == set(script.submitted)
