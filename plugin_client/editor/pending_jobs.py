@@ -38,6 +38,7 @@ class Destination:
     growing: Growth = NO_GROWTH  # of the image, once the result is in it
     is_on_top: bool = False  # above all layers
     above: int = 0  # by its number in the file, the layer that it goes above; 0 is the selected one
+    drawn_into: str = field(default="", repr=False)  # what the result's layers keep of that
 
 
 @dataclass(frozen=True)

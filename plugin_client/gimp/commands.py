@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from gi.repository import Gimp
 
@@ -21,15 +20,13 @@ from plugin_client.gimp.arguments import (
     frames_as_of,
     sweep_of,
 )
-from plugin_client.gimp.insert import Insert, OnNewImage, insert, insert_frames, recipe_of
+from plugin_client.gimp.insert import Insert, OnNewImage, insert, insert_frames
 from plugin_client.gimp.items import items_of
 from plugin_client.gimp.pixels import layer_behind, target
 from plugin_client.gimp.place import Target, destination_of, new_image_for, place_in
-from plugin_client.job import BlendResult
 from plugin_client.wire.errors import KandinskyError, UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Blend, Progress, Refine, Repaint, TextItem
-from plugin_client.wire.recipe import blend_from_recipe, with_provenance
+from plugin_client.wire.messages import Progress, TextItem
 from plugin_client.wire.settings import Value
 
 
@@ -72,34 +69,6 @@ def variations(call: Call) -> Gimp.Layer:
     items = items_of(image, [ingredients.LayerIngredient(one_layer(call).get_tattoo(), 1.0)])
     area = target(image)
     return make(call, GenerateRequest((blend_of(items, call.values, area),), area), place)
-
-
-def again(call: Call) -> Gimp.Layer:
-    image = image_of(call)
-    place = place_in(image, conversion_of(call.values))
-    recipe = recipe_of(one_layer(call))
-    check_blended(recipe)
-
-    def insert_with_provenance(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Gimp.Layer:
-        recipes = [with_provenance(made, recipe) for made in result.recipes]
-        return insert(replace(result, recipes=recipes), place, on_new_image)
-
-    request = GenerateRequest((blend_from_recipe(recipe),), target(image))
-    return make(call, request, place, insert_with_provenance)
-
-
-def check_blended(recipe: dict[str, Any]) -> None:
-    """Refuse the recipe of a picture that was drawn into another one: which one a script has to say.
-
-    Raises:
-        UsageError: it is one.
-    """
-    kind = recipe.get("kind", Blend.kind)
-    if kind in (Refine.kind, Repaint.kind):
-        raise UsageError(
-            N_("the layer was drawn into a picture: call {procedure} with that picture and the layer's settings"),
-            procedure=f"kandinsky-blend-{kind}",
-        )
 
 
 def sweep(call: Call) -> Gimp.Layer:

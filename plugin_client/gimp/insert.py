@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 from gi.repository import Gimp
@@ -13,10 +12,10 @@ from gi.repository import Gimp
 from plugin_client.editor.geometry import Area, area_of
 from plugin_client.editor.pending_jobs import PendingJob
 from plugin_client.editor.titles import frame_title, sweep_title, title, variation_title
-from plugin_client.gimp.pixels import GROWTH_PARASITE, RECIPE_PARASITE, write_layer, write_mask
+from plugin_client.gimp.pixels import DRAWN_INTO_PARASITE, RECIPE_PARASITE, write_layer, write_mask
 from plugin_client.gimp.place import Place, Target, find_place
 from plugin_client.job import BlendResult
-from plugin_client.regions import NO_GROWTH, Growth, any_growth
+from plugin_client.regions import NO_GROWTH
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import Picture
@@ -95,17 +94,6 @@ def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
     return recipe
 
 
-def growth_by(layer: Gimp.Layer) -> Growth:
-    """By how much the image has grown for a layer."""
-    parasite = layer.get_parasite(GROWTH_PARASITE)
-    if parasite is None:
-        return NO_GROWTH
-    try:
-        return any_growth(**json.loads(bytes(parasite.get_data())))
-    except (ValueError, TypeError):
-        return NO_GROWTH  # damaged
-
-
 def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
     parent, position = _above(place)
     if len(result.pictures) == 1:
@@ -158,9 +146,9 @@ def _add(layer: Gimp.Layer, recipe: dict[str, Any], place: Place, parent: Gimp.L
         mask = layer.create_mask(Gimp.AddMaskType.WHITE)
         layer.add_mask(mask)
         write_mask(mask, place.area, place.selection)
-    layer.attach_parasite(_parasite(RECIPE_PARASITE, recipe))
-    if place.growing != NO_GROWTH:
-        layer.attach_parasite(_parasite(GROWTH_PARASITE, asdict(place.growing)))
+    layer.attach_parasite(_parasite(RECIPE_PARASITE, json.dumps(recipe, sort_keys=True)))
+    if place.drawn_into:
+        layer.attach_parasite(_parasite(DRAWN_INTO_PARASITE, place.drawn_into))
 
 
 def _fit(layer: Gimp.Layer, area: Area) -> None:
@@ -177,9 +165,8 @@ def _grow(place: Place) -> None:
         place.image.resize(*size, growing.left, growing.top)
 
 
-def _parasite(name: str, plain: dict[str, Any]) -> Gimp.Parasite:
-    data = json.dumps(plain, sort_keys=True).encode("ascii")  # gi takes no byte above 127 here
-    return Gimp.Parasite.new(name, _PERSISTENT | _UNDOABLE, list(data))
+def _parasite(name: str, text: str) -> Gimp.Parasite:
+    return Gimp.Parasite.new(name, _PERSISTENT | _UNDOABLE, text.encode("ascii"))  # gi takes no byte above 127 here
 
 
 def _new_area(result: BlendResult, place: Target) -> Area:

@@ -10,7 +10,7 @@ from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import Picture
 
 RECIPE_PARASITE = "kandinsky-blend-recipe"  # of a layer that was made here
-GROWTH_PARASITE = "kandinsky-blend-growth"  # of one that let the image grow
+DRAWN_INTO_PARASITE = "kandinsky-blend-drawn-into"  # of one that was drawn into a picture
 
 FORMATS = {3: "R'G'B' u8", 4: "R'G'B'A u8"}
 MASK_FORMAT = "Y u8"

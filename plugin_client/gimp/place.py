@@ -31,6 +31,7 @@ class Place:
     growing: Growth = NO_GROWTH  # of the image, once the layers are there
     is_on_top: bool = False  # above all layers
     above: int = 0  # the tattoo of the layer that new ones go above, while it is there; else that is the selected one
+    drawn_into: str = field(default="", repr=False)  # what the layers keep of it, as of kept.text_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def destination_of(place: Target) -> Destination | None:
     if not isinstance(place, Place):
         return None
     image = place.image
-    where = place.area, place.selection, place.growing, place.is_on_top, place.above
+    where = place.area, place.selection, place.growing, place.is_on_top, place.above, place.drawn_into
     return Destination(_key(image), _file(image), _form(image), *where)
 
 
@@ -91,7 +92,8 @@ def find_place(destination: Destination | None) -> Place | None:
     if destination is None or image is None:
         return None
     found = destination
-    return Place(image, found.area, found.mask, found.growing, found.is_on_top, found.above)
+    where = found.area, found.mask, found.growing, found.is_on_top, found.above, found.drawn_into
+    return Place(image, *where)
 
 
 def _find_image(destination: Destination) -> Gimp.Image | None:

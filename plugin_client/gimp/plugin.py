@@ -10,6 +10,7 @@ from gi.repository import Gegl, Gimp, GLib, GObject
 from plugin_client.editor import ingredients
 from plugin_client.editor.translation import _
 from plugin_client.gimp import procedures, services
+from plugin_client.gimp.again_commands import procedure_of
 from plugin_client.gimp.arguments import INGREDIENTS, PROMPT, Argument
 from plugin_client.gimp.commands import Call, one_layer
 from plugin_client.gimp.insert import leave_to_the_script
@@ -95,7 +96,7 @@ def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureCo
     # Gtk wants a display from its import on, which a script's GIMP has not.
     from gi.repository import GimpUi
 
-    from plugin_client.gimp.dialog.openings import open_dialog, open_redraw, redraw_recipe, redrawn_by
+    from plugin_client.gimp.dialog.openings import open_dialog, open_redraw, redraw_recipe
 
     GimpUi.init(BLEND)
     name = procedure.get_name()
@@ -104,7 +105,7 @@ def _show_dialog(procedure: Gimp.Procedure, call: Call, config: Gimp.ProcedureCo
     if name in REDRAWING:
         return open_redraw(procedure, config, call)
     if name == AGAIN and (recipe := redraw_recipe(call)):
-        shown = procedures.create(procedure.get_plug_in(), redrawn_by(one_layer(call), recipe), run)
+        shown = procedures.create(procedure.get_plug_in(), procedure_of(one_layer(call), recipe), run)
         return open_redraw(shown, shown.create_config(), call, recipe)
     shown = procedures.create(procedure.get_plug_in(), BLEND, run)
     values = shown.create_config()

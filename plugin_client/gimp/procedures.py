@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gi.repository import Gimp, GObject
 
 from plugin_client.editor.translation import _
-from plugin_client.gimp import commands, redraw_commands
+from plugin_client.gimp import again_commands, commands, redraw_commands
 from plugin_client.gimp.arguments import (
     ASPECT,
     CONVERSION,
@@ -145,7 +145,7 @@ PROCEDURES = {
         _("The settings travel with the layer, also through saving. The layers that it was made of are not needed."),
         (CONVERSION,),
         _ONE_DRAWABLE,
-        commands.again,
+        again_commands.again,
     ),
 }
 

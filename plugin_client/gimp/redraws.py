@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gi.repository import Gimp
 
 from plugin_client.editor.geometry import Area
 from plugin_client.editor.masks import hard, shrunk
 from plugin_client.gimp.arguments import Conversion
+from plugin_client.gimp.kept import DrawnInto, text_of
 from plugin_client.gimp.layer_reading import at_once, reading
 from plugin_client.gimp.pixels import canvas, layer_area, read_selection
 from plugin_client.gimp.place import Place, Target, layers_in
@@ -57,14 +58,13 @@ def selected_part(image: Gimp.Image, layer: Gimp.Layer | None, conversion: Conve
     _check_overlap(layer, area)
     selection = read_selection(image, area)
     assert selection is not None, "something is selected"
-    mask = hard(selection)
-    if 0 not in mask:
+    if 0 not in selection:
         raise UsageError(
             N_("all of the image is selected, so nothing is left to join: select a part of it, or refine the layer")
         )
     above = layer.get_tattoo() if layer else 0
-    place = layers_in(image, conversion, Place(image, area, selection, is_on_top=layer is None, above=above))
-    return Part(read_seen(image, area, layer), _fitted(mask, area), place)
+    place = Place(image, area, selection, is_on_top=layer is None, above=above)
+    return _part(read_seen(image, area, layer), place, conversion)
 
 
 def layer_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
@@ -78,7 +78,7 @@ def layer_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
     area = layer_area(layer).intersection(canvas(image))
     assert area is not None, "it was read"
     _check_layer(layer, area)
-    return Part(picture, None, layers_in(image, conversion, Place(image, area, above=layer.get_tattoo())))
+    return _part(picture, Place(image, area, above=layer.get_tattoo()), conversion)
 
 
 def visible_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
@@ -88,8 +88,7 @@ def visible_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
     if area is None:
         return layer_part(layer, conversion)  # which says why it cannot
     _check_layer(layer, area)
-    place = layers_in(image, conversion, Place(image, area, is_on_top=True))
-    return Part(read_seen(image, area, None), None, place)
+    return _part(read_seen(image, area, None), Place(image, area, is_on_top=True), conversion)
 
 
 def grown_part(image: Gimp.Image, growing: Growth, conversion: Conversion) -> Part:
@@ -104,18 +103,25 @@ def grown_part(image: Gimp.Image, growing: Growth, conversion: Conversion) -> Pa
     box = with_margin(growing.region(size), growing.grown_size(size))
     area = area_of_box(box).moved(-growing.left, -growing.top)
     fading = growing.mask(size, box)
-    place = layers_in(image, conversion, Place(image, area, fading, growing, is_on_top=True))
-    return Part(read_seen(image, area, None), _fitted(hard(fading), area), place)
+    return _part(read_seen(image, area, None), Place(image, area, fading, growing, is_on_top=True), conversion)
 
 
 def area_of_box(box: Box) -> Area:
     return Area(box[0], box[1], box[2] - box[0], box[3] - box[1])
 
 
-def _fitted(mask: bytes, area: Area) -> Picture:
-    """A mask of an area as it is sent."""
+def sent_mask(selection: bytes, area: Area) -> Picture:
+    """Return the mask that is sent for a selection over an area: white wherever anything is selected."""
     width, height = fitting_size(area.width, area.height, 3)
-    return Picture(width, height, 1, shrunk(mask, (area.width, area.height), (width, height)))
+    return Picture(width, height, 1, shrunk(hard(selection), (area.width, area.height), (width, height)))
+
+
+def _part(source: Picture, place: Place, conversion: Conversion) -> Part:
+    """The part of which the source is sent, its mask from the selection in its place. Errors as of layers_in."""
+    mask = None if place.selection is None else sent_mask(place.selection, place.area)
+    drawn = DrawnInto(source, (place.area.width, place.area.height), place.selection)
+    target = layers_in(place.image, conversion, replace(place, drawn_into=text_of(drawn, place.growing)))
+    return Part(source, mask, target)
 
 
 def _check_selected(region: Box) -> None:

@@ -24,6 +24,7 @@ PENDING = PendingJob(
         Area(-1, 2, 3, 4),
         mask=bytes(range(12)),
         growing=Growth(left=1),
+        drawn_into='{"growing": {}}',
         is_on_top=True,
         above=3,
     ),

@@ -15,9 +15,10 @@ from plugin_client.gimp.arguments import GROWTH_SIDES, INGREDIENTS, SETTINGS, SW
 from plugin_client.gimp.commands import Call, image_of, one_layer
 from plugin_client.gimp.dialog.redraw_window import RedrawDialog
 from plugin_client.gimp.dialog.window import BlendDialog
-from plugin_client.gimp.insert import growth_by, recipe_of
+from plugin_client.gimp.insert import recipe_of
+from plugin_client.gimp.kept import growth_by
 from plugin_client.gimp.pixels import RECIPE_PARASITE
-from plugin_client.gimp.procedures import BLEND, EXTEND, PROCEDURES, REFINE, REPAINT, SWEEP_FRAMES
+from plugin_client.gimp.procedures import BLEND, PROCEDURES, SWEEP_FRAMES
 from plugin_client.regions import NO_GROWTH, Growth
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.messages import Blend, PictureItem, Refine, Repaint, TextItem
@@ -56,13 +57,6 @@ def redraw_recipe(call: Call) -> Recipe | None:
     """The recipe in the selected layer, if that was drawn into a picture. Errors as of recipe_of and parse_recipe."""
     recipe = parse_recipe(recipe_of(one_layer(call)))
     return recipe if recipe.redrawn else None
-
-
-def redrawn_by(layer: Gimp.Layer, recipe: Recipe) -> str:
-    """The name of the procedure by which a layer was drawn into a picture."""
-    if recipe.kind == Refine.kind:
-        return REFINE
-    return REPAINT if growth_by(layer) == NO_GROWTH else EXTEND
 
 
 def _show_recipe(recipe: Recipe, config: Gimp.ProcedureConfig) -> Blend:

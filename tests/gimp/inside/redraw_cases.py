@@ -1,11 +1,24 @@
 """Drawing into images through the PDB, with a real daemon."""
 
 import json
+import os
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Gegl, Gimp, Gio
 
 from tests.gimp.inside.blend_cases import is_a_picture, place, values
-from tests.gimp.inside.images import BLUE, QUICK, RED, add_layer, all_layers, call, check, new_image, pixels, refused
+from tests.gimp.inside.images import (
+    BLUE,
+    GREEN,
+    QUICK,
+    RED,
+    add_layer,
+    all_layers,
+    call,
+    check,
+    new_image,
+    pixels,
+    refused,
+)
 
 CAT = json.dumps([{"text": "a cat", "weight": 1.0}])
 SIZE = (200, 160)
@@ -57,6 +70,18 @@ def native(image):
     data = bytes(layer.get_buffer().get(area, 1.0, words, Gegl.AbyssPolicy.NONE))
     layer.delete()
     return [data[at : at + width] for at in range(0, len(data), width)]
+
+
+def drawn_again(image, layer):
+    """What the settings in a layer make once more."""
+    status, message, layers = call("kandinsky-blend-again", image, [layer])
+    assert status == Gimp.PDBStatusType.SUCCESS, (status, message)
+    return layers
+
+
+def mask_of(layer):
+    mask = layer.get_mask()
+    return mask and values(mask, 0, 0, layer.get_width(), layer.get_height())
 
 
 def recipe(layer):
@@ -142,7 +167,7 @@ def test_the_canvas_grows_by_pixels_and_to_a_ratio():
     before = native(image)
     (made,) = drawn("extend", image, ingredients=CAT, left=24, bottom=8)
     check((image.get_width(), image.get_height(), place(made)), (224, 168, (0, 0, 224, 168)))
-    check(json.loads(bytes(made.get_parasite("kandinsky-blend-growth").get_data()))["left"], 24)
+    check(json.loads(bytes(made.get_parasite("kandinsky-blend-drawn-into").get_data()))["growing"]["left"], 24)
     mask = values(made.get_mask(), 0, 0, 224, 168)
     check((mask[0], mask[100 * 224 - 1], mask[224 * 167 + 200]), (255, 0, 255))
     after = native(image)
@@ -158,6 +183,62 @@ def test_one_side_alone_sends_only_what_is_beside_it():
     image = image_with_a_square(800, 100)
     (made,) = drawn("extend", image, right=40)
     check(place(made), (720, 0, 120, 100))
+
+
+def test_what_was_drawn_into_an_image_is_drawn_again_whatever_became_of_it():
+    for name, layer, arguments in AGAIN:
+        image = image_with_a_square()
+        image.select_rectangle(Gimp.ChannelOps.REPLACE, *REGION)
+        Gimp.Selection.feather(image, 6)
+        made = drawn(name, image, [image.get_layers()[layer]], **arguments)[-1]
+        size, before = (image.get_width(), image.get_height()), mask_of(made)
+        add_layer(image, GREEN, "painted later")
+        Gimp.Selection.none(image)
+        (once_more,) = drawn_again(image, made)
+        check((name, place(once_more), image.get_width(), image.get_height()), (name, place(made), *size))
+        assert pixels(once_more) == pixels(made), name
+        assert mask_of(once_more) == before, name
+        check(recipe(once_more), recipe(made))
+        check(image.get_item_position(once_more), image.get_item_position(made) - 1)
+        (and_again,) = drawn_again(image, once_more)
+        assert pixels(and_again) == pixels(made), name
+
+
+def test_what_was_drawn_into_an_image_is_drawn_again_after_it_was_saved_and_opened():
+    image = image_with_a_square()
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, *REGION)
+    first, second = drawn("repaint", image, ingredients=CAT, count=2)
+    file = Gio.File.new_for_path(f"{os.environ['CASES_FOLDER']}/drawn.xcf")
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    opened = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    group = opened.get_layers()[0]
+    (once_more,) = drawn_again(opened, group.get_children()[1])
+    assert pixels(once_more) == pixels(second) != pixels(first)
+    check(once_more.get_parent(), group)
+
+
+def test_a_layer_that_does_not_hold_what_it_was_drawn_into_is_not_made_again():
+    image = image_with_a_square()
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, *REGION)
+    (made,) = drawn("repaint", image, ingredients=CAT)
+    (grown,) = drawn("extend", image, ingredients=CAT, left=8)
+    held = json.loads(bytes(made.get_parasite(HELD).get_data()))
+    dark = json.loads(bytes(grown.get_parasite(HELD).get_data()))["source"]
+    for damage in ({}, {"growing": {}}, {**held, "source": "AAAA"}, {**held, "source": dark}, {**held, "size": [1, 1]}):
+        made.attach_parasite(Gimp.Parasite.new(HELD, 3, json.dumps(damage).encode()))
+        sentence = refused("kandinsky-blend-again", image, [made])
+        assert "does not hold the picture that it was drawn into" in sentence, sentence
+        assert sentence.endswith("call kandinsky-blend-repaint with that picture and the layer's settings"), sentence
+    grown.attach_parasite(Gimp.Parasite.new(HELD, 3, json.dumps({"growing": {"left": 8}}).encode()))
+    assert "call kandinsky-blend-extend" in refused("kandinsky-blend-again", image, [grown])
+
+
+def test_a_source_of_too_many_pixels_is_not_kept():
+    from plugin_client.gimp.kept import MOST_BYTES, DrawnInto, text_of
+    from plugin_client.wire.messages import Picture
+
+    wide = Picture(MOST_BYTES // 3 + 1, 1, 3, bytes(MOST_BYTES + 3))
+    assert len(text_of(DrawnInto(wide, (wide.width, 1)))) < 100
 
 
 def test_bad_input_is_refused_and_changes_nothing():
@@ -186,6 +267,15 @@ def test_a_gray_image_is_asked_about_and_no_image_is_left_behind():
     check(len(list(all_layers(image.get_layers()))), 2)
 
 
+HELD = "kandinsky-blend-drawn-into"
+AGAIN = [  # the procedure, the layer that is selected, and arguments
+    ("repaint", 0, {"ingredients": CAT}),
+    ("repaint", 0, {"ingredients": CAT, "count": 2}),
+    ("repaint", 1, {"ingredients": CAT, "seen": "layer", "strength": 0.6}),
+    ("remove", 0, {}),
+    ("refine", 1, {"strength": 0.5}),
+    ("extend", 0, {"ingredients": CAT, "right": 24}),
+]
 NOTHING = 'nothing is selected: select what is to be drawn anew, or set region to "layer" for the whole layer'
 SMALL = "the selection is of 1 x 1 pixels: select at least 8 in one direction"
 FULL = "all of the image is selected, so nothing is left to join: select a part of it, or refine the layer"
