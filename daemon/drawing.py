@@ -8,17 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from daemon.engine import Model
+from daemon.embeddings import embedding_of
+from daemon.engine import JobEvent, Model
 from daemon.estimate import Estimate
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.executors.base import JobAdvanced, JobDone, JobEmbedded
 from daemon.texts import clip_note
 from kandinsky_backend import blend as backend
 from plugin_client.wire import messages as wire
 
 
-def pictures_of(
-    job: str, request: wire.AnyRequest, drawn: backend.BlendRequest, model: Model
-) -> Iterator[JobAdvanced | JobDone]:
+def pictures_of(job: str, request: wire.AnyRequest, drawn: backend.BlendRequest, model: Model) -> Iterator[JobEvent]:
     """Make the pictures of a job, whose request is `drawn` to the backend. See engine.Run."""
     blender = model.blender
     kind = (blender.identity, request.kind, drawn.settings.width, drawn.settings.height)
@@ -31,6 +30,8 @@ def pictures_of(
                 warnings.append(clip_note(event.text))
             case backend.BlendOutput():
                 pictures.append(event)
+            case backend.Embedded(embeds):
+                yield JobEmbedded(job, tuple(embedding_of(key, arrays) for key, arrays in embeds.items()))
             case backend.Advance():
                 yield progress.advance(event, blender)
     made = tuple(wire_picture(one.image) for one in pictures)

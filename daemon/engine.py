@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from daemon.downloads import download
+from daemon.embeddings import keep
 from daemon.errors import JobError
 from daemon.estimate import UNKNOWN, Estimates
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.executors.base import Embedding, JobAdvanced, JobDone, JobEmbedded
 from daemon.job_kinds import KINDS, load
 from daemon.texts import clip_note
 from kandinsky_backend import device as devices
@@ -23,6 +24,8 @@ from kandinsky_backend.residency import Residency
 from plugin_client.wire.messages import JobRequest, ModelInfo
 
 log = logging.getLogger(__name__)
+
+JobEvent = JobAdvanced | JobEmbedded | JobDone
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,11 @@ class Model:
 class Run(Protocol):
     """The runner of one kind of job, as job_kinds.KINDS names it.
 
-    Yields JobAdvanced after each step and JobDone last. Closing the iterator gives the job up. The errors of
-    kandinsky_backend are turned into a JobError here, in the engine.
+    Yields JobAdvanced after each step, JobEmbedded with all embeddings on the way, and JobDone last. Closing the
+    iterator gives the job up. The errors of kandinsky_backend are turned into a JobError here, in the engine.
     """
 
-    def __call__(self, job: str, request: Any, model: Model) -> Iterator[JobAdvanced | JobDone]: ...
+    def __call__(self, job: str, request: Any, model: Model) -> Iterator[JobEvent]: ...
 
 
 class Engine:
@@ -85,8 +88,10 @@ class Engine:
         """Return the models on offer, the default first."""
         return tuple(map(self._info, self._names))
 
-    def run(self, job: str, request: JobRequest) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(self, job: str, request: JobRequest, known: Sequence[Embedding] = ()) -> Generator[JobEvent, None, None]:
         """Run a job: JobAdvanced after each step, JobDone last. Closing the iterator gives the job up.
+
+        `known` are embeddings that need not be made; a JobEmbedded tells the others of the job.
 
         Raises:
             JobError: it cannot be done, and why.
@@ -102,8 +107,9 @@ class Engine:
             model = Model(source, self._blender(source), self._estimates)
             _check_model_hash(request, model.blender.identity)
             notes = self._new_notes(source)
+            keep(known, self._cache)
             for event in self._runners[type(request)](job, request, model):
-                yield replace(event, warnings=(*notes, *event.warnings)) if isinstance(event, JobDone) else event
+                yield _finished(event, notes, known)
 
     def _new_notes(self, source: ModelSource) -> tuple[str, ...]:
         """Return the model's note for whoever uses it, unless a job has been told it before."""
@@ -134,6 +140,17 @@ class Engine:
             family=source.family.name,
             jobs=source.family.jobs,
         )
+
+
+def _finished(event: JobEvent, notes: Sequence[str], known: Sequence[Embedding]) -> JobEvent:
+    """Return an event of a runner as the engine tells it."""
+    match event:
+        case JobDone():
+            return replace(event, warnings=(*notes, *event.warnings))
+        case JobEmbedded():
+            given = {one.key for one in known}
+            return replace(event, embeddings=tuple(one for one in event.embeddings if one.key not in given))
+    return event
 
 
 def _log_note(name: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from daemon.errors import JobError
-from daemon.executors.base import JobAdvanced, JobDone, JobFailed
+from daemon.executors.base import Embedding, JobAdvanced, JobDone, JobEmbedded, JobFailed
 from daemon.texts import clip_note
 from plugin_client.wire.messages import JobRequest, ModelInfo
 
@@ -29,8 +29,12 @@ class Engine(Protocol):
 
     def models(self) -> tuple[ModelInfo, ...]: ...
 
-    def run(self, job: str, request: JobRequest) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(
+        self, job: str, request: JobRequest, known: Sequence[Embedding] = ()
+    ) -> Generator[JobAdvanced | JobEmbedded | JobDone, None, None]:
         """JobAdvanced after each step, JobDone last. Closing the iterator gives the job up.
+
+        `known` are embeddings that need not be made; a JobEmbedded tells the others of the job.
 
         Raises:
             JobError: the job cannot be done, and why.
@@ -47,7 +51,7 @@ class RunnerState:
     models: tuple[ModelInfo, ...]
 
 
-RunnerEvent = RunnerState | JobAdvanced | JobDone | JobFailed
+RunnerEvent = RunnerState | JobAdvanced | JobEmbedded | JobDone | JobFailed
 
 
 class JobRunner:
@@ -69,24 +73,31 @@ class JobRunner:
             else:
                 yield event
 
-    def run(self, job: str, request: JobRequest, is_cancelled: Callable[[], bool]) -> Iterator[RunnerEvent]:
+    def run(
+        self, job: str, request: JobRequest, is_cancelled: Callable[[], bool], known: Sequence[Embedding] = ()
+    ) -> Iterator[RunnerEvent]:
         """Run a job. Whatever happens, the last event is a JobDone or a JobFailed and nothing is raised.
 
         Args:
             is_cancelled: asked after each step.
+            known: embeddings that need not be made.
         """
-        yield from _guarded(job, self._events(job, request, is_cancelled))
+        yield from _guarded(job, self._events(job, request, is_cancelled, known))
 
-    def _events(self, job: str, request: JobRequest, is_cancelled: Callable[[], bool]) -> Iterator[RunnerEvent]:
+    def _events(
+        self, job: str, request: JobRequest, is_cancelled: Callable[[], bool], known: Sequence[Embedding]
+    ) -> Iterator[RunnerEvent]:
         yield from self._prepared()
         stage = None
-        with closing(self._engine.run(job, request)) as events:
+        with closing(self._engine.run(job, request, known)) as events:
             for event in events:
                 if isinstance(event, JobDone):
                     yield self._state()  # first, so that whoever hears of the end knows it
                     yield event
                     return
                 yield event
+                if isinstance(event, JobEmbedded):
+                    continue
                 if event.stage != stage:
                     stage = event.stage
                     yield self._state()

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daemon.drawing import items_of, pictures_of, pillow_image
-from daemon.engine import Model
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.engine import JobEvent, Model
 from kandinsky_backend.blend import RefineRequest
 from plugin_client.wire.messages import Refine
 
 
-def run(job: str, refine: Refine, model: Model) -> Iterator[JobAdvanced | JobDone]:
+def run(job: str, refine: Refine, model: Model) -> Iterator[JobEvent]:
     """Draw a picture anew. See engine.Run."""
     return pictures_of(job, refine, request_of(refine), model)
 

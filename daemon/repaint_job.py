@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daemon.drawing import items_of, pictures_of, pillow_image
-from daemon.engine import Model
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.engine import JobEvent, Model
 from kandinsky_backend.blend import RepaintRequest
 from plugin_client.wire.messages import Repaint
 
 
-def run(job: str, repaint: Repaint, model: Model) -> Iterator[JobAdvanced | JobDone]:
+def run(job: str, repaint: Repaint, model: Model) -> Iterator[JobEvent]:
     """Draw into a part of a picture. See engine.Run."""
     return pictures_of(job, repaint, request_of(repaint), model)
 

@@ -17,6 +17,7 @@ from daemon.executors.base import (
     Executor,
     JobAdvanced,
     JobDone,
+    JobEmbedded,
     JobFailed,
     JobGivenBack,
     MachineChanged,
@@ -189,6 +190,8 @@ class Scheduler:
                 self.machines.change(event.machine)
             case MachineGone():
                 self.machines.remove(event.name)
+            case JobEmbedded():
+                pass  # the executor's own business
             case JobAdvanced() | JobGivenBack() | JobDone() | JobFailed():
                 job = self.jobs.find(event.job)
                 if job and job.is_active:

@@ -45,7 +45,7 @@ class Worker:
         self._send(self._runner.prepare())
         while True:
             job = self._jobs.get()
-            self._send(self._runner.run(job.job, job.request, lambda: self._cancelled == job.job))  # noqa: B023
+            self._send(self._runner.run(job.job, job.request, lambda: self._cancelled == job.job, job.known))  # noqa: B023
 
     def _listen(self) -> None:
         """Take in messages as long as the parent lives: when it ends, however it ends, the channel does.

@@ -44,6 +44,23 @@ class JobAdvanced:
 
 
 @dataclass(frozen=True)
+class Embedding:
+    """What a model has made of an item. It follows from its key: any process with the same model may take it."""
+
+    key: str
+    shapes: tuple[tuple[int, ...], ...]  # of one or more arrays
+    values: tuple[bytes, ...]  # of each array, as little-endian float32
+
+
+@dataclass(frozen=True)
+class JobEmbedded:
+    """A job has all its embeddings; those that it was not given, for executors that share them between workers."""
+
+    job: str
+    embeddings: tuple[Embedding, ...]
+
+
+@dataclass(frozen=True)
 class JobDone:
     """A job has made its pictures. `recipe` is that of the first."""
 
@@ -84,7 +101,7 @@ class MachineGone:
     name: str
 
 
-Event = JobAdvanced | JobDone | JobFailed | JobGivenBack | MachineChanged | MachineGone
+Event = JobAdvanced | JobEmbedded | JobDone | JobFailed | JobGivenBack | MachineChanged | MachineGone
 
 
 class Executor(Protocol):

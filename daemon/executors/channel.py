@@ -17,7 +17,7 @@ from typing import IO, Any, Union, get_args, get_origin, get_type_hints
 
 import msgpack
 
-from daemon.executors.base import JobAdvanced, JobDone, JobFailed
+from daemon.executors.base import Embedding, JobAdvanced, JobDone, JobEmbedded, JobFailed
 from daemon.framing import read_frames, write_frames
 from daemon.job_runner import RunnerState
 from plugin_client.wire.messages import JobRequest
@@ -29,6 +29,7 @@ class RunJob:
 
     job: str
     request: JobRequest
+    known: tuple[Embedding, ...] = ()  # of its items, which others have made
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Heartbeat:
     """From the worker, every HEARTBEAT_PAUSE."""
 
 
-Message = RunJob | CancelJob | RunnerState | JobAdvanced | JobDone | JobFailed | Heartbeat
+Message = RunJob | CancelJob | RunnerState | JobAdvanced | JobEmbedded | JobDone | JobFailed | Heartbeat
 
 Frames = list[bytes]
 HEARTBEAT_PAUSE = 1.0  # s

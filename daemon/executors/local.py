@@ -16,9 +16,11 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from daemon.executors.base import (
+    Embedding,
     Event,
     JobAdvanced,
     JobDone,
+    JobEmbedded,
     JobFailed,
     JobGivenBack,
     Machine,
@@ -68,14 +70,15 @@ class LocalExecutor:
         """1 also while no worker runs: a job starts one."""
         return 0 if self._job else self._machine.slots
 
-    def run(self, job_id: str, request: JobRequest) -> None:
+    def run(self, job_id: str, request: JobRequest, known: tuple[Embedding, ...] = ()) -> None:
+        """Start a job in the slot. `known` are embeddings of its items that others have made."""
         self._job = job_id
         self._stage = "loading"  # the worker may still be starting
         self._cancelled_at = math.inf
         if self._worker is None:
             self._start()  # a job does not wait for the pause to pass
         if self._worker:
-            self._worker.send(RunJob(job_id, request))
+            self._worker.send(RunJob(job_id, request, known))
 
     def cancel(self, job_id: str) -> None:
         if self._worker and job_id == self._job:
@@ -133,6 +136,8 @@ class LocalExecutor:
                 self._machine = replace(self._machine, device=device, precision=precision, memory=memory, models=models)
             case JobAdvanced():
                 self._stage = message.stage
+                yield message
+            case JobEmbedded():
                 yield message
             case JobDone() | JobFailed():
                 self._job = None

@@ -37,6 +37,7 @@ from daemon.executors.base import (
 from daemon.executors.parts import JobEvent, Parts, split
 from daemon.executors.ray_member import Began, Life, Lost, Member, News
 from daemon.executors.ray_worker import RayWorker
+from daemon.executors.sharing import Shared, ingredients
 from plugin_client.wire.messages import JobRequest
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class RayExecutor:
         self._nodes: dict[str, Node] = {}  # by id
         self._told: dict[str, Machine] = {}  # by name: the machines as the last MachineChanged has them
         self._hashes: dict[str, str] = {}  # of models by name, as the first worker that found their files has them
+        self._shared: Shared[Life, Any] = Shared()
         self._stopped = threading.Event()
         self._looking = threading.Thread(target=self._look, name="nodes", daemon=True)
         self._looking.start()
@@ -115,13 +117,21 @@ class RayExecutor:
         for number, part in enumerate(requests):
             seat = free[number]
             seat.job, seat.parts, seat.part = job_id, parts, number
-            assert seat.life
-            seat.life.run(job_id, part)
+            self._start(seat, job_id, part)
+
+    def _start(self, seat: _Seat, job_id: str, request: JobRequest) -> None:
+        """Start a job or a part of one. It makes the embeddings that nobody makes or has made, and waits for others."""
+        assert seat.life
+        needed = ingredients(request)
+        places = self._shared.places(needed)
+        if self._shared.lacks(needed):
+            self._shared.expect(needed, seat.life, seat.life.embeddings())
+        seat.life.run(job_id, request, places)
 
     def cancel(self, job_id: str) -> None:
         for seat in self._seats.values():
             if seat.job == job_id and seat.life:
-                seat.life.cancel(job_id)
+                seat.life.cancel()
 
     def poll(self) -> Iterator[Event]:
         self._wakeup.clear()
@@ -225,6 +235,8 @@ class RayExecutor:
             yield from self._dismiss(seat, reason)
             return
         log.warning("%s; it is started again", reason)
+        if seat.life:
+            self._shared.forget(seat.life)
         seat.life, seat.machine = None, Machine("")
         if seat.job:
             yield from self._follow(seat, JobGivenBack(seat.job, reason))
@@ -248,6 +260,8 @@ class RayExecutor:
         assert job
         if not isinstance(event, JobAdvanced):
             seat.job = seat.parts = None
+        if isinstance(event, JobFailed | JobGivenBack) and seat.life:
+            self._shared.forget(seat.life)  # perhaps it has not made what others count on
         if parts.is_over:
             return
         whole = parts.take(seat.part, event)
@@ -260,10 +274,12 @@ class RayExecutor:
         """Cancel what is left of a job that is over."""
         for seat in self._seats.values():
             if seat.parts is parts and seat.life:
-                seat.life.cancel(job)
+                seat.life.cancel()
 
     def _dismiss(self, seat: _Seat, reason: str) -> Iterator[Event]:
         del self._seats[seat.member]
+        if seat.life:
+            self._shared.forget(seat.life)
         seat.member.end()
         if seat.job:
             yield from self._follow(seat, JobGivenBack(seat.job, reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,13 +29,23 @@ class Life:
     def __init__(self, actor: Any) -> None:
         self._actor = actor
         self._streams: SimpleQueue[Any] = SimpleQueue()  # of events, one a job
+        self._jobs = 0  # that were started
 
-    def run(self, job_id: str, request: JobRequest) -> None:
-        """Start a job. Pictures go to Ray's object store, from where the worker's node takes them."""
-        self._streams.put(self._actor.run.remote(job_id, request))
+    def run(self, job_id: str, request: JobRequest, places: Sequence[Any]) -> None:
+        """Start a job. Pictures go to Ray's object store, from where the worker's node takes them.
 
-    def cancel(self, job_id: str) -> None:
-        self._actor.cancel.remote(job_id)
+        `places` are those of embeddings that others make for it, as of embeddings().
+        """
+        self._jobs += 1
+        self._streams.put(self._actor.run.remote(self._jobs, job_id, request, places))
+
+    def embeddings(self) -> Any:
+        """Return where the embeddings will be found that the job makes which is started next."""
+        return self._actor.embeddings.remote(self._jobs + 1)
+
+    def cancel(self) -> None:
+        """Make the job that was started last end within a step; one that is over stays as it is."""
+        self._actor.cancel.remote(self._jobs)
 
     def end(self) -> None:
         with suppress(RayError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kandinsky_backend.blend.blender import Advance, Blender, BlendOutput, Notice
+from kandinsky_backend.blend.blender import Advance, Blender, BlendOutput, Embedded, Notice
 from kandinsky_backend.blend.cache import EmbedsCache
 from kandinsky_backend.blend.opening import open_blender
 from kandinsky_backend.blend.recipe import Identity
@@ -14,6 +14,7 @@ __all__ = [
     "BlendOutput",
     "BlendRequest",
     "Blender",
+    "Embedded",
     "Embeds",
     "EmbedsCache",
     "Identity",

@@ -16,7 +16,7 @@ from typing import Any, get_args
 from PIL import Image
 
 from kandinsky_backend.blend import mixing
-from kandinsky_backend.blend.cache import EmbedsCache
+from kandinsky_backend.blend.cache import Arrays, EmbedsCache
 from kandinsky_backend.blend.footprint import bytes_needed, check_memory
 from kandinsky_backend.blend.recipe import INPAINTING, Identity, recipe_of
 from kandinsky_backend.blend.redrawing import Redrawing, redrawing_of, with_items
@@ -51,6 +51,13 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """All embeddings of a run are there. Another process with the same model may keep them under their keys."""
+
+    embeds: Mapping[str, Arrays] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class BlendOutput:
     """A picture of the asked size, and the plain data that makes it again."""
 
@@ -82,8 +89,10 @@ class Blender:
         """True while the models that denoise are in memory."""
         return all(part.loaded for part in self.decoder.parts_of_denoising)
 
-    def run(self, request: BlendRequest) -> Iterator[Advance | Notice | BlendOutput]:
+    def run(self, request: BlendRequest) -> Iterator[Advance | Notice | Embedded | BlendOutput]:
         """Make the blend, a BlendOutput a variation, with an Advance at each step; closing the iterator cancels it.
+
+        There is an Embedded before the first step of denoising.
 
         A RefineRequest draws its source anew, and a RepaintRequest a part of it: see redrawing.py.
 
@@ -102,7 +111,11 @@ class Blender:
         left = Counter(dict.fromkeys(get_args(Stage), 0))
         for task in tasks:
             left[task.stage] += task.units
+        is_told = False
         for task in tasks:
+            if not is_told and task.space.is_embedded:
+                is_told = True
+                yield Embedded(dict(task.space.embeds))
             for part in task.parts:
                 if not part.loaded:
                     yield Advance("loading", False, dict(left))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from kandinsky_backend.blend import mixing
-from kandinsky_backend.blend.cache import Arrays, EmbedsCache
+from kandinsky_backend.blend.cache import Arrays, EmbedsCache, key_of
 from kandinsky_backend.blend.recipe import Identity
 from kandinsky_backend.blend.redrawing import Redrawing
 from kandinsky_backend.blend.request import (
@@ -54,12 +54,17 @@ class Workspace:
     request: BlendRequest
     redrawing: Redrawing | None = None  # of a request that starts from a picture
     source_latents: Array | None = None  # (1, C, h, w) of its canvas
-    embeds: dict[Hashable, Arrays] = field(default_factory=dict)  # of this run
+    embeds: dict[str, Arrays] = field(default_factory=dict)  # of this run
 
-    def keep(self, key: Hashable, arrays: Arrays) -> None:
+    def keep(self, key: str, arrays: Arrays) -> None:
         """Keep what a task has made, for this run and for later ones."""
         self.embeds[key] = arrays
         self.cache.put(key, arrays)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether all embeddings of this run are there."""
+        return all(self.embeds.values())
 
     @cached_property
     def item_embeds(self) -> list[Array]:
@@ -117,24 +122,24 @@ class Workspace:
 
     # --- the keys under which embeddings are kept: all that they depend on ------------------------------------
 
-    def text_key(self, text: str) -> Hashable:
+    def text_key(self, text: str) -> str:
         """The key of a prompt's image embedding."""
         settings = self.request.settings
-        return (self.identity, "text", text, settings.seed, settings.prior_steps, settings.prior_guidance)
+        return key_of(self.identity, "text", text, settings.seed, settings.prior_steps, settings.prior_guidance)
 
-    def picture_key(self, item: Picture) -> Hashable:
+    def picture_key(self, item: Picture) -> str:
         """The key of a picture's embedding."""
-        return (self.identity, "picture", picture_hash(item.image), item.fit, item.backdrop)
+        return key_of(self.identity, "picture", picture_hash(item.image), item.fit, item.backdrop)
 
     @property
-    def nothing_key(self) -> Hashable:
+    def nothing_key(self) -> str:
         """The key of the embedding of no picture at all."""
-        return (self.identity, "no picture")
+        return key_of(self.identity, "no picture")
 
     @property
-    def decoder_prompt_key(self) -> Hashable:
+    def decoder_prompt_key(self) -> str:
         """The key of the decoder's conditioning."""
-        return (self.identity, "decoder prompt", self.request.settings.decoder_prompt)
+        return key_of(self.identity, "decoder prompt", self.request.settings.decoder_prompt)
 
 
 class Task(ABC):
@@ -419,7 +424,7 @@ def _denoising(space: Workspace, variation: int) -> Denoise:
     return Denoise(space, variation)
 
 
-def _embedding_tasks(space: Workspace) -> Iterator[tuple[Hashable, list[Task]]]:
+def _embedding_tasks(space: Workspace) -> Iterator[tuple[str, list[Task]]]:
     """Each embedding that the run needs, by its key, and the tasks that make it."""
     settings = space.request.settings
     for item in space.request.items:

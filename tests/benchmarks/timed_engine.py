@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from daemon.drawing import pillow_image, wire_picture
 from daemon.engine import Engine
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.executors.base import Embedding, JobAdvanced, JobDone
 from plugin_client.wire import messages as wire
 from plugin_client.wire.paths import HOME_VARIABLE
 
@@ -22,9 +22,11 @@ PAINTED = 64  # px
 
 
 class TimedEngine(Engine):
-    def run(self, job: str, blend: wire.Blend) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(
+        self, job: str, blend: wire.Blend, known: Sequence[Embedding] = ()
+    ) -> Generator[JobAdvanced | JobDone, None, None]:
         started = time.monotonic()
-        for event in super().run(job, replace(blend, width=PAINTED, height=PAINTED)):
+        for event in super().run(job, replace(blend, width=PAINTED, height=PAINTED), known):
             if isinstance(event, JobDone):
                 size = (blend.width, blend.height)
                 event = replace(event, pictures=tuple(_enlarged(picture, size) for picture in event.pictures))

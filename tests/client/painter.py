@@ -21,7 +21,7 @@ class Painter:
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(ModelInfo(name, name, "f00d", loaded=True) for name in self._models)
 
-    def run(self, job: str, blend: Blend) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(self, job: str, blend: Blend, known: object = ()) -> Generator[JobAdvanced | JobDone, None, None]:
         yield JobAdvanced(job, "denoising", 1, 2, blend.variation, remaining=0.1)
         if blend.items == (TextItem("slowly", 1.0),):
             time.sleep(3)
@@ -32,5 +32,5 @@ class Painter:
 class Unloadable(Painter):
     """Its model's files are not there."""
 
-    def run(self, job: str, blend: Blend) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(self, job: str, blend: Blend, known: object = ()) -> Generator[JobAdvanced | JobDone, None, None]:
         raise JobError("load-failed", f"no model is called {self._models[0]!r}")

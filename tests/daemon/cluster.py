@@ -139,10 +139,14 @@ class Driven:
 
 @contextmanager
 def driven(
-    address: str, engine: str = "FakeEngine", workers_per_node: int | None = None, memory: int | None = None
+    address: str,
+    engine: str = "FakeEngine",
+    workers_per_node: int | None = None,
+    memory: int | None = None,
+    model: str = "fake",
 ) -> Iterator[Driven]:
     """An executor on a cluster, whose workers run this engine of fake_engine.py."""
-    executor = RayExecutor(address, worker_arguments(engine), workers_per_node, memory)
+    executor = RayExecutor(address, worker_arguments(engine, (model,)), workers_per_node, memory)
     try:
         yield Driven(executor)
     finally:

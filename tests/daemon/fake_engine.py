@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from daemon.errors import JobError
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.executors.base import Embedding, JobAdvanced, JobDone, JobEmbedded
 from plugin_client.wire.messages import Blend, ModelInfo, Picture, Stage, TextItem
 
 QUICK = 0.01  # s
 SLOW = 0.1
 LONG = 1.2
 
+STRUCK_SEED = 25
 OWN_SIDE = 24  # px; of the pictures of which no size was asked
 
 
@@ -73,7 +74,10 @@ class FakeEngine:
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(ModelInfo(name, source=f"fake {name}", hash="f00d", loaded=True) for name in self._models)
 
-    def run(self, job: str, blend: Blend) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(
+        self, job: str, blend: Blend, known: Sequence[Embedding] = ()
+    ) -> Generator[JobAdvanced | JobEmbedded | JobDone, None, None]:
+        yield JobEmbedded(job, ())
         item = blend.items[0]
         words = item.text.split() if isinstance(item, TextItem) else ["quick"]
         for done, word in enumerate(words):
@@ -93,10 +97,48 @@ class StrangeEngine(FakeEngine):
         return tuple(replace(model, hash=f"weights {os.getpid()}") for model in super().models())
 
 
+class StruckEngine(FakeEngine):
+    """The first job with STRUCK_SEED does not end; the folder that is the model's name tells that it has begun."""
+
+    def run(
+        self, job: str, blend: Blend, known: Sequence[Embedding] = ()
+    ) -> Generator[JobAdvanced | JobEmbedded | JobDone, None, None]:
+        for event in super().run(job, blend, known):
+            yield event
+            begun = Path(self._models[0]) / "begun"
+            if blend.seed == STRUCK_SEED and not begun.exists():
+                begun.touch()
+                time.sleep(3600)
+
+
+class EmbeddingEngine(FakeEngine):
+    """Embeds each prompt once, which takes long; a file in the folder that is the model's name tells who begins to."""
+
+    def __init__(self, models: Sequence[str], device: str, precision: str, memory: int | None) -> None:
+        super().__init__(models, device, precision, memory)
+        self._kept: set[str] = set()
+
+    def run(
+        self, job: str, blend: Blend, known: Sequence[Embedding] = ()
+    ) -> Generator[JobAdvanced | JobEmbedded | JobDone, None, None]:
+        (item,) = blend.items
+        assert isinstance(item, TextItem)
+        given = {one.key for one in known}
+        if item.text not in self._kept | given:
+            Path(self._models[0], f"{os.getpid()}-{len(self._kept)}").write_text(item.text)
+            time.sleep(LONG)
+        self._kept.add(item.text)
+        made = () if item.text in given else (Embedding(item.text, ((1,),), (bytes(4),)),)
+        for event in super().run(job, blend):
+            yield replace(event, embeddings=made) if isinstance(event, JobEmbedded) else event
+
+
 class UnendingEngine(FakeEngine):
     """Forgets to give a result."""
 
-    def run(self, job: str, blend: Blend) -> Generator[JobAdvanced | JobDone, None, None]:
+    def run(
+        self, job: str, blend: Blend, known: Sequence[Embedding] = ()
+    ) -> Generator[JobAdvanced | JobEmbedded | JobDone, None, None]:
         yield JobAdvanced(job, "denoising", 0, 1, blend.variation, remaining=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from daemon.engine import Engine
+from daemon.engine import Engine, JobEvent
 from daemon.errors import JobError
-from daemon.executors.base import JobAdvanced, JobDone
+from daemon.executors.base import Embedding, JobAdvanced, JobDone, JobEmbedded
+from daemon.executors.channel import pack, unpack
 from kandinsky_backend import families
 from plugin_client.wire import codec
 from plugin_client.wire.limits import MAX_NOTE_CHARS, MAX_TEXT_CHARS
-from plugin_client.wire.messages import AnyRequest, Blend, Picture, Refine, Repaint, Result, TextItem
+from plugin_client.wire.messages import AnyRequest, Blend, Picture, PictureItem, Refine, Repaint, Result, TextItem
 from plugin_client.wire.recipe import parse_recipe
 from tests.backend.hub_server import HubSettings, serve
 from tests.backend.toy_family import TOY, write_toy_model
@@ -40,7 +42,7 @@ def small(text: str = "a cat", **settings: Any) -> Blend:
     )
 
 
-def events_of(engine: Engine, blend: AnyRequest) -> list[JobAdvanced | JobDone]:
+def events_of(engine: Engine, blend: AnyRequest) -> list[JobEvent]:
     """All events of a job. The result is checked to be what the wire carries."""
     *steps, done = engine.run(new_id(), blend)
     assert isinstance(done, JobDone)
@@ -69,6 +71,28 @@ def test_a_blend_becomes_a_picture_and_its_recipe(engine: Engine) -> None:
     )
     assert result.warnings == ()
     assert parse_recipe(result.recipe).plain() == result.recipe
+
+
+def test_what_another_process_has_embedded_is_taken_as_it_is(tiny_checkpoint: Path) -> None:
+    def embedded(events: Sequence[JobEvent]) -> tuple[Embedding, ...]:
+        return tuple(one for event in events if isinstance(event, JobEmbedded) for one in event.embeddings)
+
+    def stages(events: Sequence[JobEvent]) -> set[str]:
+        return {event.stage for event in events if isinstance(event, JobAdvanced)} - {"loading"}
+
+    alone, helped = (Engine([str(tiny_checkpoint)], "cpu", "float32", memory=None) for _ in range(2))
+    night = PictureItem(Picture(2, 2, 3, bytes(range(12))), 0.5)
+    asked = small(items=(TextItem("a cat", 1.0), night), negative="dull", count=2)
+    first = list(alone.run(new_id(), asked))
+    sent = [unpack(pack(event)) for event in first if isinstance(event, JobEmbedded)]
+    known = embedded(sent)
+    assert known == embedded(first)
+    assert len(known) == 4  # two prompts, the picture and the decoder prompt
+
+    second = list(helped.run(new_id(), asked, known))
+    assert (stages(second), embedded(second)) == ({"denoising", "decoding"}, ())
+    assert first[-1].pictures == second[-1].pictures
+    assert embedded(list(alone.run(new_id(), asked))) == known  # also of what it has kept
 
 
 def test_the_longest_prompt_gives_a_warning_that_the_wire_carries(engine: Engine) -> None:

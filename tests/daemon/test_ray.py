@@ -7,20 +7,27 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.exceptions import RayError
 
+from daemon.engine import Engine
 from daemon.errors import DaemonError
 from daemon.executors import ray_member
 from daemon.executors.base import JobDone, JobFailed, JobGivenBack
 from daemon.executors.ray import Node, connect, living_nodes, workers_on
 from daemon.executors.ray_member import Lost, Member
+from plugin_client.client import Client
+from plugin_client.sweep import Sweep
 from plugin_client.wire.messages import Result
 from tests.daemon.cluster import CLUSTER_PATIENCE, Studio, driven, studio
 from tests.daemon.conftest import PROJECT, Daemons, blend, children, is_alive, new_id, wait_until
+from tests.daemon.fake_engine import STRUCK_SEED
 
+FRAMES = 50
 WORDS = "slow " * 100  # 10 s, of which no test waits for the end
 
 
@@ -80,6 +87,7 @@ def test_a_killed_actor_gives_its_job_back_and_is_made_again(nodes: Studio) -> N
         run.wait(lambda: len(run.where(job)) == 2, "both machines work on it")
         killed = nodes.actors()[0]
         models = children(killed)
+        assert models
         os.kill(killed, signal.SIGKILL)
         lost = run.end(job)
         assert isinstance(lost, JobGivenBack)
@@ -127,10 +135,74 @@ def test_a_daemon_blends_on_a_cluster(nodes: Studio, daemons: Daemons) -> None:
         assert client.socket.poll(CLUSTER_PATIENCE * 1000)  # the libraries of the model are loaded meanwhile
         result = client.outcome(job)
     assert isinstance(result, Result)
-    assert len(result.pictures) == 2
+    alone = Engine(["embedded"], "cpu", "auto", memory=None).run(job, wanted)
+    assert result.pictures == [*alone][-1].pictures
     daemon.process.terminate()
     assert daemon.wait() == 0
     wait_until(lambda: not nodes.actors(), "the actors have ended with their daemon")
+
+
+@pytest.mark.slow
+def test_what_is_embedded_by_one_worker_is_handed_to_the_others(nodes: Studio, tmp_path: Path) -> None:
+    with driven(nodes.address, "EmbeddingEngine", model=str(tmp_path)) as run:
+        run.wait_for_slots(2)
+        assert isinstance(run.run(new_id(), blend("quick slow", count=2)), JobDone)  # one job on two workers
+        jobs = [new_id() for _ in range(6)]
+        for job in jobs:  # frames of a sweep
+            run.wait(lambda: run.executor.free_slots(""), "a worker is free")
+            run.executor.run(job, blend("slow quick"))
+        assert {type(run.end(job)) for job in jobs} == {JobDone}
+        assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["quick slow", "slow quick"]
+
+
+@pytest.mark.slow
+def test_a_job_makes_the_embeddings_itself_that_a_lost_worker_was_to_make(nodes: Studio, tmp_path: Path) -> None:
+    with driven(nodes.address, "EmbeddingEngine", model=str(tmp_path)) as run:
+        run.wait_for_slots(2)
+        first, second, third = new_id(), new_id(), new_id()
+        run.executor.run(first, blend("slow"))
+        run.executor.run(second, blend("slow", seed=0))
+        (begun,) = run.wait(lambda: list(tmp_path.iterdir()), "one of them embeds")
+        maker = int(begun.name.partition("-")[0])
+        (actor,) = [actor for actor in nodes.actors() if maker in children(actor)]
+        os.kill(actor, signal.SIGKILL)
+        assert isinstance(run.end(first), JobGivenBack)
+        assert isinstance(run.end(second), JobDone)
+        assert len(list(tmp_path.iterdir())) == 2
+        run.wait_for_slots(2)
+        run.executor.run(first, blend(WORDS))
+        run.executor.run(third, blend(WORDS))
+        run.wait(lambda: len(list(tmp_path.iterdir())) == 3, "the first embeds for both")
+        run.executor.cancel(third)  # which waits
+        ended = run.end(third)
+        assert isinstance(ended, JobFailed)
+        assert ended.code == "cancelled"
+        run.executor.cancel(first)
+
+
+@pytest.mark.slow
+def test_a_machine_is_killed_in_a_sweep_and_every_frame_arrives_once(daemons: Daemons, tmp_path: Path) -> None:
+    with studio() as nodes:
+        machines = {machine.node_id[:4]: machine for machine in (nodes.join(1), nodes.join(1), nodes.join(1))}
+        daemon = daemons.start(f"--ray={nodes.address}", f"--model={tmp_path}", engine="StruckEngine")
+        with Client(timeout=CLUSTER_PATIENCE) as client:
+            wait_until(lambda: len(client.ping().machines) == 3, "three machines are ready")
+            frames = [replace(blend("slow slow"), seed=n) for n in range(FRAMES)]
+            sweep = Sweep(client.submit_blend, frames)
+            for _ in sweep.watch():
+                if len(machines) == 3 and (tmp_path / "begun").exists():
+                    (struck,) = [job for job in client.jobs() if job.title.endswith(f"seed {STRUCK_SEED}")]
+                    (doomed,) = struck.machines
+                    nodes.kill(machines.pop(doomed[-4:]))
+            made = sweep.result()
+        assert len(machines) == 2
+        assert [picture.pixels[0] for picture in made.pictures] == list(range(FRAMES))
+        assert [recipe["seed"] for recipe in made.recipes] == list(range(FRAMES))
+        lines = daemon.log.splitlines()
+        assert sum("done in" in line for line in lines) == FRAMES
+        (lost,) = [line for line in lines if "goes back to the queue" in line]
+        assert struck.job[:8] in lost
+        daemon.end()
 
 
 # --- without one -------------------------------------------------------------------------------------------------
