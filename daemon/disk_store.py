@@ -20,7 +20,7 @@ from daemon.errors import StoreError
 from daemon.framing import read_frames, write_frames
 from daemon.job_kinds import picture_bytes
 from daemon.jobs import JobRecord, Outcome, end_state, error_of
-from daemon.store import LIMITS, MAX_GONE, EndedJob, Limits, PendingJob, beyond
+from daemon.store import LIMITS, MAX_GONE, EndedJob, Limits, PendingJob, beyond, remember
 from plugin_client.wire import codec
 from plugin_client.wire.errors import ProtocolError
 from plugin_client.wire.messages import ClientMessage, DaemonMessage, Failed, JobRequest, Result, Submit
@@ -66,6 +66,7 @@ class DiskStore:
             self._database = _open(folder / "jobs.sqlite3")
         self._remove_leftovers()
         self._keep_spare()
+        self._gone: dict[str, str] = dict(self._select("id, why FROM gone ORDER BY place"))
 
     def __enter__(self) -> DiskStore:
         return self
@@ -86,7 +87,7 @@ class DiskStore:
         return tuple(EndedJob(JobRecord(*row[:-5]), *row[-5:]) for row in rows)
 
     def gone(self, job_id: str) -> str:
-        return "".join(why for (why,) in self._select("why FROM gone WHERE id = ?", job_id))
+        return self._gone.get(job_id, "")
 
     def accept(self, record: JobRecord, request: JobRequest) -> None:
         values = (record.id, record.title, record.model, record.picture_bytes, record.result_bytes)
@@ -129,18 +130,19 @@ class DiskStore:
         _remove(self._request(job_id))
 
     def outcome(self, job_id: str) -> Outcome:
-        ((state, code, error),) = self._select("state, code, error FROM jobs WHERE id = ?", job_id)
-        if state != "done":
-            return Failed(job_id, code, error)
+        for state, code, error in self._select("state, code, error FROM jobs WHERE id = ?", job_id):
+            if state != "done":
+                return Failed(job_id, code, error)
         return cast("Result", self._read(self._result(job_id), codec.decode_daemon))
 
     def forget(self, job_id: str, why: str) -> None:
         with _store_errors("it cannot be dropped"):
             self._change(
                 ("DELETE FROM jobs WHERE id = ?", (job_id,)),
-                ("INSERT INTO gone (id, why) VALUES (?, ?)", (job_id, why)),
+                ("INSERT OR REPLACE INTO gone (id, why) VALUES (?, ?)", (job_id, why)),
                 ("DELETE FROM gone WHERE place <= (SELECT max(place) FROM gone) - ?", (MAX_GONE,)),
             )
+        remember(self._gone, job_id, why)
         _remove(self._result(job_id))
 
     def expire(self, now: float) -> tuple[str, ...]:

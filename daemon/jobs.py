@@ -51,7 +51,7 @@ class JobRecord:
     picture_bytes: int  # of the request
     result_bytes: int  # that its result may have
     accepted: float  # s since 1970
-    digest: str  # of the request
+    digest: str  # of the request; "" until that is stored
     client: str  # whose share of the queue it takes
     owner: str  # digest of the token of those who are told its id; "" without one
 
@@ -124,6 +124,7 @@ class Jobs:
         self._max_all_waiting = max_all_waiting
         self._max_all_waiting_bytes = max_all_waiting_bytes
         self._jobs: dict[str, Job] = {}
+        self._expected: dict[str, JobRecord] = {}  # that are being stored
         self._turn = 0  # of who comes now: the one after that of the last job that was started
 
     def find(self, job_id: str) -> Job | None:
@@ -148,8 +149,8 @@ class Jobs:
 
     def check_room(self, client: str, picture_bytes: int) -> None:
         """Raises: RequestRefused("queue-full"): one more job of a client with so many bytes of pictures is too much."""
-        waiting = self.waiting()
-        own = [job for job in waiting if job.record.client == client]
+        waiting = [*(job.record for job in self.waiting()), *self._expected.values()]
+        own = [record for record in waiting if record.client == client]
         if len(own) >= self._max_waiting:
             raise _full(f"{len(own)} jobs of yours wait already: try again when one has ended")
         if _held(own) + picture_bytes > self._max_waiting_bytes:
@@ -158,6 +159,13 @@ class Jobs:
             raise _full(f"{len(waiting)} jobs wait already: try again when one has ended")
         if _held(waiting) + picture_bytes > self._max_all_waiting_bytes:
             raise _full(f"{_held(waiting) / 1e6:.0f} MB of pictures wait: try again when a job has ended")
+
+    def expect(self, record: JobRecord) -> None:
+        """Hold a place in the queue for a job that is being stored, until forget_expected()."""
+        self._expected[record.id] = record
+
+    def forget_expected(self, job_id: str) -> None:
+        del self._expected[job_id]
 
     def add(self, job: Job) -> None:
         """Take in a job; one that waits gets its client's next turn."""
@@ -190,7 +198,7 @@ class Jobs:
         job.error = error_of(outcome)
 
     def forget(self, job_id: str) -> None:
-        del self._jobs[job_id]
+        self._jobs.pop(job_id, None)
 
     def info(self, job: Job, now: float, machines: tuple[str, ...] = ()) -> JobInfo:
         """Return what a client is told of a job, which runs on machines of these names."""
@@ -211,8 +219,8 @@ class Jobs:
         )
 
 
-def _held(jobs: Iterable[Job]) -> int:
-    return sum(job.record.picture_bytes for job in jobs)
+def _held(records: Iterable[JobRecord]) -> int:
+    return sum(record.picture_bytes for record in records)
 
 
 def _full(why: str) -> RequestRefused:

@@ -2,14 +2,20 @@
 
 The store comes first and the move after it: the state of a job never says more than the store holds. Where the store
 fails, what was asked for is refused, or the job ends as failed with the reason.
+
+The store works in a thread. While it works at a job, that job is busy, and whatever else concerns it waits its turn.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from daemon.errors import RequestRefused, StoreError
 from daemon.executors.base import (
@@ -28,6 +34,7 @@ from daemon.jobs import Job, JobRecord, Jobs, Outcome
 from daemon.machines import Machines
 from daemon.metrics import Metrics
 from daemon.store import RELEASED, Store
+from daemon.store_thread import Rank, StoreThread, Then
 from daemon.texts import clip_note
 from plugin_client.wire.messages import Failed, JobRequest, Result
 
@@ -36,9 +43,20 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 2  # at one job, whose machine is lost or whose daemon is killed while it runs
 HOUSEKEEPING_PAUSE = 1.0  # s
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def _ignore(answer: Future[T]) -> None:
+    """Take no notice of what became of something."""
+
 
 class Scheduler:
-    """The jobs of a daemon. `models` are the names that may be asked for, the default first."""
+    """The jobs of a daemon. `models` are the names that may be asked for, the default first.
+
+    What waits for the store takes a function `then`, which is given the answer, or the RequestRefused in its place: at
+    once, or at a later turn().
+    """
 
     def __init__(self, executor: Executor, store: Store, models: Sequence[str], metrics: Metrics) -> None:
         self._executor = executor
@@ -46,8 +64,35 @@ class Scheduler:
         self._store = store
         self.jobs = Jobs()
         self.machines = Machines(models)
+        self._thread = StoreThread()
+        self._busy: dict[str, deque[Callable[[], None]]] = {}  # by job id: what waits until the store is done with it
+        self._starting: str | None = None  # id of the job that is being started
         self._unkept: dict[str, tuple[Outcome, float]] = {}  # ends that the store has not taken, and their times
+        self._expiring = False
         self._kept_house_at = 0.0
+
+    def fileno(self) -> int:
+        """File descriptor that is readable while turn() has something to do for the store."""
+        return self._thread.fileno()
+
+    def close(self) -> None:
+        """End the thread in which the store works."""
+        self._thread.close()
+
+    def settle(self) -> None:
+        """Wait until the store has done all that it was asked for."""
+        self._thread.settle()
+
+    def when_free(self, job_id: str, action: Callable[[], None]) -> None:
+        """Do something as soon as the store does not work at a job: now, if it does not."""
+        if job_id in self._busy:
+            self._busy[job_id].append(action)
+        else:
+            action()
+
+    def crowd(self, job_id: str) -> int:
+        """Return how much waits for when_free()."""
+        return len(self._busy.get(job_id, ()))
 
     def restore(self) -> None:
         """Take in what the store holds from an earlier life of the daemon; to be called before anything else.
@@ -71,27 +116,31 @@ class Scheduler:
 
     # --- what clients ask for ----------------------------------------------------------------------------------------
 
-    def submit(self, job_id: str, request: JobRequest, client: str, owner: str) -> Job:
-        """The job of this id and request, which is put in the queue if it is new.
+    def submit(self, job_id: str, request: JobRequest, client: str, owner: str, then: Then[Job]) -> None:
+        """Answer with the job of this id and request, which is put in the queue if it is new.
+
+        Refused with "unknown-model", "queue-full", "id-in-use", "gone" or "store-failed".
 
         Args:
             client: whose share of the queue it takes.
             owner: digest of the token of those who are told its id; "" without one.
-
-        Raises:
-            RequestRefused: "unknown-model", "queue-full", "id-in-use", "gone" or "store-failed".
         """
-        self._check_model(request.model)
-        job = self.jobs.find(job_id)
-        if job is None:
-            self._check_not_gone(job_id)
-            return self._accept(job_id, request, client, owner)
-        if job.record.digest != digest_of(request):
-            raise RequestRefused("id-in-use", f"job {job.id} has another request already: make a new id")
-        return job
+        self.when_free(job_id, partial(self._submit, job_id, request, client, owner, then))
+
+    def _submit(self, job_id: str, request: JobRequest, client: str, owner: str, then: Then[Job]) -> None:
+        try:
+            self._check_model(request.model)
+            job = self.jobs.find(job_id)
+            if job is None:
+                self._check_not_gone(job_id)
+                self._accept(self._record(job_id, request, client, owner), request, then)
+            else:
+                self._compare(job, request, then)
+        except RequestRefused as exc:
+            then(_refused(exc))
 
     def get(self, job_id: str) -> Job:
-        """Raises: RequestRefused: "unknown-job", "gone" or "store-failed"."""
+        """Raises: RequestRefused: "unknown-job" or "gone"."""
         if job := self.jobs.find(job_id):
             return job
         self._check_not_gone(job_id)
@@ -106,83 +155,84 @@ class Scheduler:
             self._executor.cancel(job.id)
 
     def cancel_all(self) -> None:
+        self.settle()
         for job in self.jobs.all():
             self.cancel(job)
 
     def break_off(self) -> None:
         """End all jobs that run without waiting for their executor, which is stopped next."""
+        self.settle()
         for job in self.jobs.active():
             self._end(job, Failed(job.id, "cancelled", "broken off, because the daemon was stopped"))
+        self.settle()
 
     def leave(self) -> None:
         """Leave to the next daemon what runs and waits. The executor is stopped next."""
+        self.settle()
         for job in self.jobs.active():
             if job.state == "cancelling":
                 self._end(job, Failed(job.id, "cancelled", "cancelled while it ran"))
-                continue
-            try:
-                self._store.withdraw(job.id)
-            except StoreError as exc:
-                log.warning("the attempt at job %s counts, although it was broken off: %s", short(job.id), exc)
-            self.jobs.give_back(job)
+            else:
+                self._withdraw(job)
+                self.jobs.give_back(job)
+        self.settle()
         if waiting := self.jobs.waiting():
             log.info("%d jobs are kept: they go on when a daemon is started again", len(waiting))
 
-    def outcome(self, job: Job) -> Outcome:
-        """The outcome of a job that is over.
-
-        Raises:
-            RequestRefused: "store-failed".
-        """
+    def fetch(self, job: Job, then: Then[Outcome]) -> None:
+        """Answer with the outcome of a job that is over. Refused with "store-failed"."""
         if job.id in self._unkept:
-            return self._unkept[job.id][0]
-        with _store_refusals():
-            return self._store.outcome(job.id)
+            then(_answered(self._unkept[job.id][0]))
+        else:
+            self._thread.do(partial(self._store.outcome, job.id), lambda read: then(_answer(partial(_stored, read))))
 
-    def release(self, job: Job) -> None:
-        """Forget a job that is over, and its pictures.
+    def release(self, job: Job, then: Then[None]) -> None:
+        """Forget a job that is over, and its pictures. Refused with "store-failed".
 
         Raises:
-            RequestRefused: "not-ready" or "store-failed".
+            RequestRefused: "not-ready".
         """
         if not job.is_over:
             raise RequestRefused("not-ready", f"job {job.id} is {job.state}: cancel it first")
-        with _store_refusals():
-            self._keep_again(job.id)
-            self._store.forget(job.id, RELEASED)
-        self.jobs.forget(job.id)
+        if job.id in self._unkept:
+            self._keep_again(job.id, lambda kept: then(kept) if kept.exception() else self._drop(job, then))
+        else:
+            self._drop(job, then)
 
     # --- what happens by itself --------------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Take in what the executor has to tell, and start jobs where slots are free."""
+        """Take in what the store and the executor have to tell, and start a job where a slot is free."""
+        self._thread.poll()
         for event in self._executor.poll():
             self._take(event)
-        for job in self.jobs.waiting():
-            if self._executor.free_slots(job.record.model) > 0:
-                self._start(job)
+        if self._starting is None:
+            self._start_next()
 
-    def keep_house(self) -> tuple[str, ...]:
-        """Forget ended jobs beyond the store's limits, their ids are returned, and keep what could not be kept before.
+    def keep_house(self) -> None:
+        """Forget ended jobs beyond the store's limits, and keep what could not be kept before.
 
         Also shows the queue to the metrics.
 
         Does something once in HOUSEKEEPING_PAUSE, so it may be called at every turn.
         """
         if time.monotonic() - self._kept_house_at < HOUSEKEEPING_PAUSE:
-            return ()
+            return
         self._kept_house_at = time.monotonic()
         self._metrics.show(len(self.jobs.waiting()), len(self.jobs.active()), self.machines.memory)
+        for job_id in self._unkept.keys() - self._busy.keys():
+            self._keep_again(job_id)
+        if not self._expiring:
+            self._expiring = True
+            self._thread.do(lambda: self._store.expire(time.time()), self._expired)
+
+    def _expired(self, forgotten: Future[tuple[str, ...]]) -> None:
+        self._expiring = False
         try:
-            for job_id in tuple(self._unkept):
-                self._keep_again(job_id)
-            expired = self._store.expire(time.time())
+            for job_id in forgotten.result():
+                self.when_free(job_id, partial(self.jobs.forget, job_id))
         except StoreError as exc:
             log.warning("the store fails, and is tried again: %s", exc)
-            return ()
-        for job_id in expired:
-            self.jobs.forget(job_id)
-        return expired
 
     def _take(self, event: Event) -> None:
         match event:
@@ -193,13 +243,13 @@ class Scheduler:
             case JobEmbedded():
                 pass  # the executor's own business
             case JobAdvanced() | JobGivenBack() | JobDone() | JobFailed():
-                job = self.jobs.find(event.job)
-                if job and job.is_active:
-                    self._follow(job, event)
-                else:
-                    log.warning("job %s does not run, but its executor tells of it", short(event.job))
+                self.when_free(event.job, partial(self._follow, event))
 
-    def _follow(self, job: Job, event: JobAdvanced | JobGivenBack | JobDone | JobFailed) -> None:
+    def _follow(self, event: JobAdvanced | JobGivenBack | JobDone | JobFailed) -> None:
+        job = self.jobs.find(event.job)
+        if job is None or not job.is_active:
+            log.warning("job %s does not run, but its executor tells of it", short(event.job))
+            return
         match event:
             case JobAdvanced():
                 self.jobs.advance(job, event, time.time())
@@ -216,42 +266,91 @@ class Scheduler:
             raise RequestRefused("unknown-model", f"there is no model {name!r} here: choose one of {', '.join(names)}")
 
     def _check_not_gone(self, job_id: str) -> None:
-        with _store_refusals():
-            why = self._store.gone(job_id)
-        if why:
+        if why := self._store.gone(job_id):
             raise RequestRefused("gone", f"job {job_id} is not kept any more: {why}")
 
-    def _accept(self, job_id: str, request: JobRequest, client: str, owner: str) -> Job:
+    def _record(self, job_id: str, request: JobRequest, client: str, owner: str) -> JobRecord:
+        """Return the record of a new job, for which there is room. Raises: RequestRefused."""
         size = picture_bytes(request)
         self.jobs.check_room(client, size)
-        record = JobRecord(
+        return JobRecord(
             id=job_id,
             title=title(request),
             model=request.model,
             picture_bytes=size,
             result_bytes=result_bytes(request, self.machines.side(request.model)),
             accepted=time.time(),
-            digest=digest_of(request),
+            digest="",
             client=client,
             owner=owner,
         )
-        job = Job(record)
-        with _store_refusals():
-            self._store.accept(job.record, request)
-        self.jobs.add(job)
-        log.info("job %s accepted: %s", short(job.id), job.record.title)
-        return job
+
+    def _accept(self, record: JobRecord, request: JobRequest, then: Then[Job]) -> None:
+        def keep() -> JobRecord:
+            whole = replace(record, digest=digest_of(request))
+            self._store.accept(whole, request)
+            return whole
+
+        def add(kept: Future[JobRecord]) -> Job:
+            self.jobs.forget_expected(record.id)
+            job = Job(_stored(kept))
+            self.jobs.add(job)
+            log.info("job %s accepted: %s", short(job.id), record.title)
+            return job
+
+        self.jobs.expect(record)
+        self._in_store(record.id, keep, add, then, Rank.WHEN_FREE)
+
+    def _compare(self, job: Job, request: JobRequest, then: Then[Job]) -> None:
+        """Answer with the job if this is its request."""
+
+        def check(digest: Future[str]) -> Job:
+            if digest.result() != job.record.digest:
+                raise RequestRefused("id-in-use", f"job {job.id} has another request already: make a new id")
+            return job
+
+        self._in_store(job.id, partial(digest_of, request), check, then, Rank.WHEN_FREE)
+
+    def _start_next(self) -> None:
+        for job in self.jobs.waiting():
+            if job.id not in self._busy and self._executor.free_slots(job.record.model) > 0:
+                self._start(job)
+                return
 
     def _start(self, job: Job) -> None:
         now = time.time()
-        try:
+
+        def prepare() -> JobRequest:
             request = self._store.request(job.id)
             self._store.start(job.id, now)
-        except StoreError as exc:
-            self._end(job, Failed(job.id, "store-failed", clip_note(f"it could not be started: {exc}")))
-            return
-        self.jobs.start(job, now)
-        self._executor.run(job.id, request)
+            return request
+
+        def run(prepared: Future[JobRequest]) -> None:
+            self._starting = None
+            try:
+                request = prepared.result()
+            except StoreError as exc:
+                self._end(job, Failed(job.id, "store-failed", clip_note(f"it could not be started: {exc}")))
+                return
+            if self._executor.free_slots(job.record.model) > 0:
+                self.jobs.start(job, now)
+                self._executor.run(job.id, request)
+            else:  # the machine has gone meanwhile
+                self._withdraw(job)
+
+        self._starting = job.id
+        self._in_store(job.id, prepare, run)
+
+    def _withdraw(self, job: Job) -> None:
+        """Have the store count the last attempt at a job no more."""
+
+        def check(withdrawn: Future[None]) -> None:
+            try:
+                withdrawn.result()
+            except StoreError as exc:
+                log.warning("the attempt at job %s counts, although it was broken off: %s", short(job.id), exc)
+
+        self._in_store(job.id, partial(self._store.withdraw, job.id), check)
 
     def _give_back(self, job: Job, reason: str) -> None:
         """Queue a job that has lost its machine again, or end it if it was cancelled or is lost too often."""
@@ -265,40 +364,101 @@ class Scheduler:
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         now = time.time()
-        kept = self._keep(job.id, outcome, now)
-        self.jobs.finish(job, kept, now)
-        self._metrics.job_ended(job.state, job.seconds(now))
-        log.info("job %s %s", short(job.id), describe(kept, job.seconds(now)))
 
-    def _keep(self, job_id: str, outcome: Outcome, now: float) -> Outcome:
-        """Store an outcome, or else the failure that a result which cannot be stored becomes; the one that counts.
+        def finish(done: Future[tuple[Outcome, bool]]) -> None:
+            counting, is_kept = done.result()
+            if not is_kept:
+                self._unkept[job.id] = (counting, now)
+            self.jobs.finish(job, counting, now)
+            self._metrics.job_ended(job.state, job.seconds(now))
+            log.info("job %s %s", short(job.id), describe(counting, job.seconds(now)))
 
-        A failure that the store does not take either is held here, and offered to the store again.
-        """
-        try:
-            self._store.finish(job_id, outcome, now)
-            return outcome
-        except StoreError as exc:
-            log.warning("the end of job %s cannot be stored: %s", short(job_id), exc)
-            if isinstance(outcome, Result):
-                failure = Failed(job_id, "store-failed", clip_note(f"it was done, and could not be stored: {exc}"))
-                return self._keep(job_id, failure, now)
-        self._unkept[job_id] = (outcome, now)
-        return outcome
+        self._in_store(job.id, partial(_keep, self._store, job.id, outcome, now), finish)
 
-    def _keep_again(self, job_id: str) -> None:
-        """Store the outcome of a job that the store has not taken before. Raises: StoreError."""
-        if job_id in self._unkept:
-            outcome, ended = self._unkept[job_id]
-            self._store.finish(job_id, outcome, ended)
+    def _keep_again(self, job_id: str, then: Then[None] = _ignore) -> None:
+        """Have the store take the outcome of a job that it has not taken before."""
+        outcome, ended = self._unkept[job_id]
+
+        def check(kept: Future[None]) -> None:
+            _stored(kept)
             del self._unkept[job_id]
 
+        self._in_store(job_id, partial(self._store.finish, job_id, outcome, ended), check, then)
 
-@contextmanager
-def _store_refusals() -> Iterator[None]:
-    """Refuse what a client asked for where the store fails."""
+    def _drop(self, job: Job, then: Then[None]) -> None:
+        def forget(dropped: Future[None]) -> None:
+            _stored(dropped)
+            self.jobs.forget(job.id)
+
+        self._in_store(job.id, partial(self._store.forget, job.id, RELEASED), forget, then)
+
+    def _in_store(
+        self,
+        job_id: str,
+        work: Callable[[], T],
+        follow: Callable[[Future[T]], R],
+        then: Then[R] = _ignore,
+        rank: Rank = Rank.SOON,
+    ) -> None:
+        """Have the store do some work for a job that is not busy.
+
+        Args:
+            work: runs in the store's thread.
+            follow: makes the answer of what became of the work, or raises RequestRefused.
+            then: is given the answer.
+        """
+
+        def finish(done: Future[T]) -> None:
+            waiting = self._busy.pop(job_id)
+            then(_answer(partial(follow, done)))
+            for action in waiting:
+                self.when_free(job_id, action)
+
+        self._busy[job_id] = deque()
+        self._thread.do(work, finish, rank)
+
+
+def _keep(store: Store, job_id: str, outcome: Outcome, now: float) -> tuple[Outcome, bool]:
+    """Store an outcome, or the failure that a result which cannot be stored becomes.
+
+    Returns:
+        The outcome that counts, and whether the store has it; it may be offered again.
+    """
     try:
-        yield
+        store.finish(job_id, outcome, now)
+    except StoreError as exc:
+        log.warning("the end of job %s cannot be stored: %s", short(job_id), exc)
+        if isinstance(outcome, Result):
+            failure = Failed(job_id, "store-failed", clip_note(f"it was done, and could not be stored: {exc}"))
+            return _keep(store, job_id, failure, now)
+        return outcome, False
+    return outcome, True
+
+
+def _answer(make: Callable[[], T]) -> Future[T]:
+    """Return what `make` returns, or the RequestRefused that it raises."""
+    try:
+        return _answered(make())
+    except RequestRefused as exc:
+        return _refused(exc)
+
+
+def _answered(answer: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(answer)
+    return future
+
+
+def _refused(refusal: RequestRefused) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_exception(refusal)
+    return future
+
+
+def _stored(done: Future[T]) -> T:
+    """Return what the store has done for a client. Raises: RequestRefused: "store-failed"."""
+    try:
+        return done.result()
     except StoreError as exc:
         raise RequestRefused("store-failed", f"{exc}; try again later") from exc
 

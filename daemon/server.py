@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from importlib import metadata
+from typing import TypeVar
 
 import zmq
 
 from daemon.errors import RequestRefused
 from daemon.executors.base import Executor
+from daemon.job_kinds import picture_bytes
 from daemon.jobs import Job, Outcome
 from daemon.metrics import Metrics
 from daemon.notify import ALIVE, READY, STOPPING, notify
@@ -52,6 +57,10 @@ TICK = 100  # ms: how often the loop turns when nothing happens
 BURST = 100  # client messages answered in a row before the executor is looked at again
 LIFE_PAUSE = 5.0  # s between two signs of life to whoever watches over this process
 STOP_SECONDS = 3.0  # how long a stopping daemon waits for the step that is being computed
+MAX_ARRIVING_BYTES = 2**30  # of the pictures of submits that are not answered yet, which are held in memory
+MAX_CROWD = 1000  # messages on one job that wait for its submit to be answered
+
+T = TypeVar("T")
 
 
 class Server:
@@ -69,6 +78,8 @@ class Server:
         self._version = metadata.version("kandinsky-blend")
         self._began = time.monotonic()
         self._shown_at = 0.0  # that this loop turns
+        self._arriving = 0  # bytes
+        self._fetch_at: dict[str, float] = {}  # by job id: when its end may be read again, in s
         self._stopping = False
 
     def stop(self) -> None:
@@ -85,16 +96,19 @@ class Server:
         Raises:
             StoreError: what an earlier daemon left cannot be read.
         """
-        self._scheduler.restore()
-        notify(READY)
-        while not self._stopping:
-            self._turn()
-        notify(STOPPING)
-        if self._store.outlives_the_daemon:
-            self._scheduler.leave()
-            self._tell_of_leaving()
-        else:
-            self._end_all()
+        try:
+            self._scheduler.restore()
+            notify(READY)
+            while not self._stopping:
+                self._turn()
+            notify(STOPPING)
+            if self._store.outlives_the_daemon:
+                self._scheduler.leave()
+                self._tell_of_leaving()
+            else:
+                self._end_all()
+        finally:
+            self._scheduler.close()
 
     def _end_all(self) -> None:
         stopped = time.monotonic()
@@ -102,10 +116,14 @@ class Server:
         while self._jobs.active() and time.monotonic() < stopped + STOP_SECONDS:
             self._turn()
         self._scheduler.break_off()
+        self._tell_of_ends()
+
+    def _tell_of_ends(self) -> None:
         self._tell_watchers()
+        self._scheduler.settle()
 
     def _tell_of_leaving(self) -> None:
-        self._tell_watchers()
+        self._tell_of_ends()
         refusal = Refusal("stopping", "the daemon was stopped; the job is kept, and goes on when it is started again")
         for job_id in self._watchers.watched():
             self._watchers.send_end(self._scheduler.get(job_id), refusal)
@@ -119,8 +137,7 @@ class Server:
         self._tell_watchers()
         self._show_life()
         self._router.keep_house()
-        for job_id in self._scheduler.keep_house():
-            self._watchers.remove_job(job_id)
+        self._scheduler.keep_house()
 
     def _show_life(self) -> None:
         if time.monotonic() - self._shown_at >= LIFE_PAUSE:
@@ -131,6 +148,7 @@ class Server:
         poller = zmq.Poller()
         poller.register(self._router.socket, zmq.POLLIN)
         poller.register(self._executor, zmq.POLLIN)
+        poller.register(self._scheduler, zmq.POLLIN)
         poller.poll(TICK)
 
     def _read_clients(self) -> None:
@@ -142,17 +160,30 @@ class Server:
 
     def _tell_watchers(self) -> None:
         for job_id in self._watchers.watched():
-            job = self._scheduler.get(job_id)
-            if not job.is_over:
+            job = self._jobs.find(job_id)
+            if job is None:
+                self._watchers.remove_job(job_id)
+                self._fetch_at.pop(job_id, None)
+            elif not job.is_over:
                 self._watchers.send_progress(job)
-            elif any(map(self._router.takes_result, self._watchers.clients(job_id))):
-                self._watchers.send_end(job, self._end_of(job))
+            elif self._is_end_wanted(job_id):
+                self._fetch_at[job_id] = math.inf
+                self._scheduler.fetch(job, partial(self._send_end, job))
 
-    def _end_of(self, job: Job) -> Outcome | Refusal:
+    def _is_end_wanted(self, job_id: str) -> bool:
+        """Whether an end that is not being read already could be sent to somebody."""
+        may_be_read = self._fetch_at.get(job_id, 0.0) <= time.monotonic()
+        return may_be_read and any(map(self._router.takes_result, self._watchers.clients(job_id)))
+
+    def _send_end(self, job: Job, fetched: Future[Outcome]) -> None:
+        """Send an end that was read; where somebody cannot take it now, it is read again after a TICK."""
+        self._fetch_at.pop(job.id, None)
         try:
-            return self._scheduler.outcome(job)
+            end: Outcome | Refusal = fetched.result()
         except RequestRefused as exc:
-            return _refusal(exc)
+            end = _refusal(exc)
+        if not self._watchers.send_end(job, end):
+            self._fetch_at[job.id] = time.monotonic() + TICK / 1000
 
     # --- clients -----------------------------------------------------------------------------------------------------
 
@@ -164,33 +195,61 @@ class Server:
             self._send(Asker(client, exc.request_id or 0), Refusal(code, clip_note(str(exc))))
             return
         asker = Asker(client, request_id, user)
+        if isinstance(message, Watch | Cancel | Status | Release):
+            self._answer_on(message.job, asker, message)
+        else:
+            self._answer_now(asker, message)
+
+    def _answer_on(self, job_id: str, asker: Asker, message: ClientMessage) -> None:
+        """Answer a message on a job as soon as the store does not work at it."""
+        if self._scheduler.crowd(job_id) < MAX_CROWD:
+            self._scheduler.when_free(job_id, partial(self._answer_now, asker, message))
+        else:
+            why = f"{MAX_CROWD} messages wait for the store to be done with job {job_id}: try again in a moment"
+            self._send(asker, Refusal("queue-full", why))
+
+    def _answer_now(self, asker: Asker, message: ClientMessage) -> None:
         try:
             reply = self._reply(asker, message)
         except RequestRefused as exc:
             reply = _refusal(exc)
-        self._send(asker, reply)
+        if reply:
+            self._send(asker, reply)
 
-    def _reply(self, asker: Asker, message: ClientMessage) -> DaemonMessage:
-        """The immediate answer; a job's watchers are told the rest. Raises: RequestRefused."""
+    def _reply(self, asker: Asker, message: ClientMessage) -> DaemonMessage | None:
+        """The answer, None where it comes when the store is done; a job's watchers are told the rest.
+
+        Raises:
+            RequestRefused: there is none.
+        """
         match message:
             case Ping():
                 return self._pong()
             case Submit():
-                return self._submit(asker, message)
+                self._submit(asker, message)
             case Watch():
                 return self._watch(asker, message)
             case Cancel():
-                return self._cancel(asker, message)
+                self._cancel(asker, message)
             case Status():
                 return self._info(self._job(asker, message.job))
             case ListJobs():
                 return self._list(asker, message)
             case Release():
-                return self._release(asker, message)
+                self._release(asker, message)
             case ListModels():
                 return ModelList(self._scheduler.machines.models())
             case Shutdown():
                 return self._shut_down(asker)
+        return None
+
+    def _reply_later(self, asker: Asker, make: Callable[[T], DaemonMessage], answer: Future[T]) -> None:
+        """Send what `make` makes of an answer, or its refusal."""
+        try:
+            reply = make(answer.result())
+        except RequestRefused as exc:
+            reply = _refusal(exc)
+        self._send(asker, reply)
 
     def _pong(self) -> Pong:
         machines = self._scheduler.machines
@@ -208,11 +267,22 @@ class Server:
             machines=machines.infos(),
         )
 
-    def _submit(self, asker: Asker, message: Submit) -> Accepted:
+    def _submit(self, asker: Asker, message: Submit) -> None:
         if self._stopping:
             raise RequestRefused("stopping", "the daemon is shutting down: start it again and repeat the request")
+        size = picture_bytes(message.request)
+        if self._arriving + size > MAX_ARRIVING_BYTES or self._scheduler.crowd(message.job) >= MAX_CROWD:
+            raise RequestRefused("queue-full", "too many pictures arrive at once: try again in a moment")
+
+        def answer(job: Future[Job]) -> None:
+            self._arriving -= size
+            self._reply_later(asker, partial(self._accepted, asker), job)
+
+        self._arriving += size
         client = asker.user or asker.client.hex()  # the windows of another user share one place in the queue
-        job = self._scheduler.submit(message.job, message.request, client, _owner(asker, message.owner))
+        self._scheduler.submit(message.job, message.request, client, _owner(asker, message.owner), answer)
+
+    def _accepted(self, asker: Asker, job: Job) -> Accepted:
         if not _may_see(asker, job):
             raise RequestRefused("id-in-use", f"job {job.id} has another request already: make a new id")
         self._watchers.add(job.id, asker)
@@ -230,21 +300,19 @@ class Server:
         self._watchers.add(job.id, asker)
         return self._info(job)
 
-    def _cancel(self, asker: Asker, message: Cancel) -> JobInfo:
+    def _cancel(self, asker: Asker, message: Cancel) -> None:
         job = self._job(asker, message.job)
         self._scheduler.cancel(job)
-        return self._info(job)
+        self._scheduler.when_free(job.id, partial(self._answer_now, asker, Status(job.id)))
 
     def _list(self, asker: Asker, message: ListJobs) -> JobList:
         owner = _owner(asker, message.owner)
         owned = [job for job in self._jobs.all() if job.record.owner == owner]
         return JobList(tuple(self._info(job) for job in owned[-MAX_JOBS:]))
 
-    def _release(self, asker: Asker, message: Release) -> Released:
+    def _release(self, asker: Asker, message: Release) -> None:
         job = self._job(asker, message.job)
-        self._scheduler.release(job)
-        self._watchers.remove_job(job.id)
-        return Released(job.id)
+        self._scheduler.release(job, partial(self._reply_later, asker, lambda _: Released(job.id)))
 
     def _shut_down(self, asker: Asker) -> Pong:
         if asker.user:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from daemon.errors import StoreError
 from daemon.job_kinds import picture_bytes
 from daemon.jobs import JobRecord, Outcome, end_state, error_of
 from plugin_client.wire.messages import JobRequest, JobState
@@ -55,7 +56,7 @@ class Store(Protocol):
     """Requests and outcomes by job id. Times are in seconds since 1970.
 
     A method that raises StoreError has changed nothing, and may be called again. One that returns has made sure of what
-    it promises.
+    it promises. All are called by one thread, gone() by any, which waits for nothing.
     """
 
     @property
@@ -77,11 +78,7 @@ class Store(Protocol):
         """
 
     def gone(self, job_id: str) -> str:
-        """Why a job is not known any more, as the end of a sentence; "" for one that never was, or went long ago.
-
-        Raises:
-            StoreError: it cannot be read.
-        """
+        """Why a job is not known any more, as the end of a sentence; "" for one that never was, or went long ago."""
 
     def accept(self, record: JobRecord, request: JobRequest) -> None:
         """Keep a request, and room for its result: when this returns the client may be told that it was accepted.
@@ -126,7 +123,7 @@ class Store(Protocol):
         """
 
     def forget(self, job_id: str, why: str) -> None:
-        """Drop an ended job but for a word, which gone() gives.
+        """Drop an ended job but for a word, which gone() gives. One that is dropped already stays so.
 
         Raises:
             StoreError: it cannot be dropped.
@@ -161,6 +158,13 @@ def beyond(limits: Limits, ended: Iterable[EndedJob], now: float) -> Iterator[tu
             yield job.record.id, f"{limits.others} newer jobs without a result are kept, and no more"
 
 
+def remember(gone: dict[str, str], job_id: str, why: str) -> None:
+    """Add the word that a job leaves to those of the last MAX_GONE, of which the oldest comes first."""
+    gone[job_id] = why
+    if len(gone) > MAX_GONE:
+        del gone[next(iter(gone))]
+
+
 @dataclass(frozen=True)
 class _Pending:
     job: PendingJob
@@ -174,7 +178,7 @@ class _Ended:
 
 
 class MemoryStore:
-    """A Store that lives as long as its process. It never raises StoreError."""
+    """A Store that lives as long as its process."""
 
     outlives_the_daemon = False
 
@@ -215,13 +219,13 @@ class MemoryStore:
         self._ended[job_id] = _Ended(job, outcome)
 
     def outcome(self, job_id: str) -> Outcome:
+        if job_id not in self._ended:
+            raise StoreError("it is not kept any more")
         return self._ended[job_id].outcome
 
     def forget(self, job_id: str, why: str) -> None:
-        del self._ended[job_id]
-        self._gone[job_id] = why
-        if len(self._gone) > MAX_GONE:
-            del self._gone[next(iter(self._gone))]
+        self._ended.pop(job_id, None)
+        remember(self._gone, job_id, why)
 
     def expire(self, now: float) -> tuple[str, ...]:
         forgotten = tuple(beyond(self._limits, self.ended(), now))

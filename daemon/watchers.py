@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,22 +29,23 @@ class Watchers:
 
     def __init__(self, send: Callable[[Asker, DaemonMessage], bool]) -> None:
         self._send = send
-        self._watches: dict[str, dict[Asker, None]] = {}  # by job id; an ordered set, the oldest first
-        self._told: dict[str, tuple[JobAdvanced, float]] = {}  # by job id: the last progress that was sent, and when
+        # By job id: the progress that each has been sent last, the oldest watcher first.
+        self._watches: dict[str, dict[Asker, JobAdvanced | None]] = {}
+        self._sent_at: dict[str, float] = {}  # by job id: when progress was sent last
 
     def add(self, job_id: str, asker: Asker) -> None:
         watches = self._watches.setdefault(job_id, {})
-        watches[asker] = None
+        watches.setdefault(asker, None)
         if len(watches) > MAX_WATCHES:
             del watches[next(iter(watches))]
 
     def remove_client(self, client: bytes) -> None:
         for job_id, watches in self._watches.items():
-            self._watches[job_id] = {asker: None for asker in watches if asker.client != client}
+            self._watches[job_id] = {asker: told for asker, told in watches.items() if asker.client != client}
 
     def remove_job(self, job_id: str) -> None:
         self._watches.pop(job_id, None)
-        self._told.pop(job_id, None)
+        self._sent_at.pop(job_id, None)
 
     def watched(self) -> tuple[str, ...]:
         """Ids of the jobs that somebody has watched to whom the end is still to be sent."""
@@ -54,22 +56,24 @@ class Watchers:
         return {asker.client for asker in self._watches.get(job_id, ())}
 
     def send_progress(self, job: Job) -> None:
-        """Send a job's progress if it is new and due. Who cannot take it now misses it."""
-        if job.progress is None or not self._is_due(job.id, job.progress):
+        """Send a job's progress, when it is due, to whom it is new. Who cannot take it gets the newest one later."""
+        if job.progress is None or time.monotonic() - self._sent_at.get(job.id, -math.inf) < PROGRESS_PAUSE:
             return
-        self._told[job.id] = (job.progress, time.monotonic())
+        behind = [asker for asker, told in self._watches[job.id].items() if told is not job.progress]
+        if not behind:
+            return
+        self._sent_at[job.id] = time.monotonic()
         message = progress_message(job, job.progress, time.time())
-        for asker in tuple(self._watches[job.id]):
-            self._send(asker, message)
+        for asker in behind:
+            if self._send(asker, message) and asker in self._watches[job.id]:  # else it is gone
+                self._watches[job.id][asker] = job.progress
 
-    def send_end(self, job: Job, end: Outcome | Refusal) -> None:
-        """Send the end of a job. Who cannot take it now stays, for the next call."""
-        for asker in tuple(self._watches[job.id]):
+    def send_end(self, job: Job, end: Outcome | Refusal) -> bool:
+        """Send the end of a job; whether all have taken it. Who has not stays, for the next call."""
+        for asker in tuple(self._watches.get(job.id, ())):
             if self._send(asker, end):
                 self._watches[job.id].pop(asker, None)  # it may have been removed as gone, and be back
-        if not self._watches[job.id]:
-            self.remove_job(job.id)
-
-    def _is_due(self, job_id: str, progress: JobAdvanced) -> bool:
-        told, at = self._told.get(job_id, (None, 0.0))
-        return progress is not told and time.monotonic() - at >= PROGRESS_PAUSE
+        if self._watches.get(job.id):
+            return False
+        self.remove_job(job.id)
+        return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from daemon.jobs import MAX_WAITING
@@ -47,9 +48,9 @@ def simulate(machines: int = MACHINES, jobs: int = JOBS, seed: int = 1) -> Outco
         began = time.process_time()
         for client in _asking(scheduler, random_numbers):
             if len(submitted) < jobs:
-                job = scheduler.submit(new_id(), blend(), client, owner="")
-                submitted[job.id] = client, turn
-        scheduler.turn()
+                submitted[job := new_id()] = client, turn
+                scheduler.submit(job, blend(), client, owner="", then=Future.result)
+        turned(scheduler)
         used += time.process_time() - began
         for running in [job for names in studio.running.values() for job in names]:
             started = waits.setdefault(running, [turn])[0]
@@ -57,16 +58,25 @@ def simulate(machines: int = MACHINES, jobs: int = JOBS, seed: int = 1) -> Outco
                 studio.finish(running)
                 done.add(running)
         began = time.process_time()
-        scheduler.turn()
+        turned(scheduler)
         for job_id in done & {job.id for job in scheduler.jobs.all() if job.is_over}:
-            scheduler.release(scheduler.get(job_id))
+            scheduler.release(scheduler.get(job_id), then=Future.result)
         used += time.process_time() - began
         if not half and len(done) >= jobs // 2:
             half = tracemalloc.get_traced_memory()[0]
     growth = tracemalloc.get_traced_memory()[0] - half
     tracemalloc.stop()
+    scheduler.close()
     studio.stop()
     return Outcome(len(done), used / len(done), growth, _means(submitted, waits))
+
+
+def turned(scheduler: Scheduler) -> None:
+    """Let the scheduler turn until it has started all that it can."""
+    scheduler.settle()
+    for _ in range(SLOTS):
+        scheduler.turn()
+        scheduler.settle()
 
 
 def _asking(scheduler: Scheduler, random_numbers: random.Random) -> list[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from typing import TypeVar
 
 import pytest
 
 from daemon.errors import RequestRefused, StoreError
 from daemon.executors.base import Event, JobAdvanced, JobDone, JobFailed, JobGivenBack
-from daemon.jobs import Job
+from daemon.jobs import Job, Outcome
 from daemon.metrics import Metrics
 from daemon.scheduler import Scheduler
 from daemon.store import Limits, MemoryStore
+from daemon.store_thread import Then
 from plugin_client.wire.messages import (
     Accepted,
     Cancel,
@@ -31,6 +35,8 @@ from tests.daemon.conftest import blend, job_record, new_id, wait_until
 from tests.daemon.studio import MODEL, FailingStore, Studio, machine, serving
 
 SEED = 7
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -52,19 +58,54 @@ def studio() -> Iterator[Studio]:
 
 
 @pytest.fixture
-def scheduler(studio: Studio, store: FailingStore, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+def scheduler(studio: Studio, store: FailingStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scheduler]:
     monkeypatch.setattr("daemon.scheduler.HOUSEKEEPING_PAUSE", 0.0)
-    return Scheduler(studio, store, [MODEL], Metrics())
+    with closing(Scheduler(studio, store, [MODEL], Metrics())) as scheduler:
+        yield scheduler
+
+
+def answer(scheduler: Scheduler, ask: Callable[[Then[T]], None]) -> T:
+    """What is answered once the store is done. Raises: RequestRefused."""
+    answers: list[Future[T]] = []
+    ask(answers.append)
+    scheduler.settle()
+    (only,) = answers
+    return only.result()
 
 
 def submit(scheduler: Scheduler, job: str | None = None, seed: int = SEED) -> Job:
-    return scheduler.submit(job or new_id(), blend(seed=seed), client="one", owner="")
+    wanted = job or new_id()
+    return answer(scheduler, lambda then: scheduler.submit(wanted, blend(seed=seed), "one", owner="", then=then))
+
+
+def outcome(scheduler: Scheduler, job: Job) -> Outcome:
+    return answer(scheduler, lambda then: scheduler.fetch(job, then))
+
+
+def release(scheduler: Scheduler, job: Job) -> None:
+    answer(scheduler, lambda then: scheduler.release(job, then))
+
+
+def cancel(scheduler: Scheduler, job: Job) -> None:
+    scheduler.cancel(job)
+    scheduler.settle()
+
+
+def turn(scheduler: Scheduler) -> None:
+    """A turn, and what the store makes of it."""
+    scheduler.turn()
+    scheduler.settle()
+
+
+def keep_house(scheduler: Scheduler) -> None:
+    scheduler.keep_house()
+    scheduler.settle()
 
 
 def run_to_the_end(scheduler: Scheduler, studio: Studio, job: Job) -> None:
-    scheduler.turn()
+    turn(scheduler)
     studio.finish(job.id)
-    scheduler.turn()
+    turn(scheduler)
 
 
 def refusal_of(action: Callable[[], object]) -> str:
@@ -90,19 +131,12 @@ def test_a_request_that_cannot_be_kept_is_refused_and_never_runs(
 ) -> None:
     store.broken = {"accept"}
     assert refusal_of(lambda: submit(scheduler)) == "store-failed"
-    scheduler.turn()
+    turn(scheduler)
     assert (scheduler.jobs.all(), studio.started) == ((), [])
     store.broken = set()
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
     assert job.state == "done"
-
-
-def test_a_job_that_may_be_gone_is_refused_until_that_is_known(scheduler: Scheduler, store: FailingStore) -> None:
-    store.broken = {"gone"}
-    assert refusal_of(lambda: submit(scheduler)) == refusal_of(lambda: scheduler.get(new_id())) == "store-failed"
-    store.broken = set()
-    assert submit(scheduler).state == "queued"
 
 
 def test_a_repeated_submit_is_the_same_job_as_long_as_it_is_the_same_request(
@@ -121,7 +155,7 @@ def test_a_repeated_submit_is_the_same_job_as_long_as_it_is_the_same_request(
 def test_a_released_job_is_gone_and_is_not_made_again(scheduler: Scheduler, studio: Studio) -> None:
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
-    scheduler.release(job)
+    release(scheduler, job)
     assert refusal_of(lambda: submit(scheduler, job.id)) == refusal_of(lambda: scheduler.get(job.id)) == "gone"
     assert refusal_of(lambda: scheduler.get(new_id())) == "unknown-job"
 
@@ -130,9 +164,9 @@ def test_cancelled_jobs_push_no_result_out(scheduler: Scheduler, studio: Studio)
     done = submit(scheduler)
     run_to_the_end(scheduler, studio, done)
     for _ in range(101):
-        scheduler.cancel(submit(scheduler))
-    assert scheduler.keep_house() == ()
-    assert isinstance(scheduler.outcome(scheduler.get(done.id)), Result)
+        cancel(scheduler, submit(scheduler))
+    keep_house(scheduler)
+    assert isinstance(outcome(scheduler, scheduler.get(done.id)), Result)
 
 
 @pytest.mark.parametrize("call", ["request", "start"])
@@ -141,9 +175,9 @@ def test_a_job_that_cannot_be_started_fails_and_never_runs(
 ) -> None:
     job = submit(scheduler)
     store.broken = {call}
-    scheduler.turn()
+    turn(scheduler)
     assert (job.state, studio.started) == ("failed", [])
-    end = scheduler.outcome(job)
+    end = outcome(scheduler, job)
     assert isinstance(end, Failed)
     assert end.code == "store-failed"
     assert kept.outcome(job.id) == end
@@ -163,7 +197,7 @@ def test_a_result_that_cannot_be_kept_becomes_a_failure_with_the_reason(
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
     assert job.state == "failed"
-    end = scheduler.outcome(job)
+    end = outcome(scheduler, job)
     assert isinstance(end, Failed)
     assert (end.code, "no space left on the disk" in end.message) == ("store-failed", True)
     assert kept.outcome(job.id) == end
@@ -175,17 +209,17 @@ def test_a_failure_that_cannot_be_kept_is_told_and_kept_as_soon_as_that_is_possi
     job = submit(scheduler)
     store.broken = {"finish"}
     run_to_the_end(scheduler, studio, job)
-    end = scheduler.outcome(job)
+    end = outcome(scheduler, job)
     assert isinstance(end, Failed)
     assert (job.state, end.code) == ("failed", "store-failed")
     assert [pending.record.id for pending in kept.pending()] == [job.id]
-    assert refusal_of(lambda: scheduler.release(job)) == "store-failed"
-    assert scheduler.keep_house() == ()
+    assert refusal_of(lambda: release(scheduler, job)) == "store-failed"
+    keep_house(scheduler)
     store.broken = set()
-    scheduler.keep_house()
+    keep_house(scheduler)
     assert (kept.pending(), kept.outcome(job.id)) == ((), end)
-    assert scheduler.outcome(job) == end
-    scheduler.release(job)
+    assert outcome(scheduler, job) == end
+    release(scheduler, job)
     assert scheduler.jobs.all() == kept.ended() == ()
 
 
@@ -194,12 +228,12 @@ def test_a_cancelled_job_stays_cancelled_where_that_cannot_be_kept(
 ) -> None:
     job = submit(scheduler)
     store.broken = {"finish"}
-    scheduler.cancel(job)
-    end = scheduler.outcome(job)
+    cancel(scheduler, job)
+    end = outcome(scheduler, job)
     assert isinstance(end, Failed)
     assert (job.state, end.code) == ("cancelled", "cancelled")
     store.broken = set()
-    scheduler.release(job)  # keeps it first
+    release(scheduler, job)  # keeps it first
     assert scheduler.jobs.all() == kept.ended() == ()
 
 
@@ -209,19 +243,19 @@ def test_an_outcome_that_cannot_be_read_now_is_refused_and_still_there(
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
     store.broken = {"outcome"}
-    assert refusal_of(lambda: scheduler.outcome(job)) == "store-failed"
+    assert refusal_of(lambda: outcome(scheduler, job)) == "store-failed"
     store.broken = set()
-    assert isinstance(scheduler.outcome(job), Result)
+    assert isinstance(outcome(scheduler, job), Result)
 
 
 def test_a_job_that_cannot_be_dropped_is_still_known(scheduler: Scheduler, studio: Studio, store: FailingStore) -> None:
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
     store.broken = {"forget"}
-    assert refusal_of(lambda: scheduler.release(job)) == "store-failed"
+    assert refusal_of(lambda: release(scheduler, job)) == "store-failed"
     assert scheduler.get(job.id) is job
     store.broken = set()
-    scheduler.release(job)
+    release(scheduler, job)
     assert scheduler.jobs.find(job.id) is None
 
 
@@ -232,10 +266,10 @@ def test_jobs_that_cannot_expire_now_expire_later(studio: Studio, monkeypatch: p
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
     store.broken = {"expire"}
-    assert scheduler.keep_house() == ()
+    keep_house(scheduler)
     assert scheduler.get(job.id) is job
     store.broken = set()
-    assert scheduler.keep_house() == (job.id,)
+    keep_house(scheduler)
     assert scheduler.jobs.find(job.id) is None
 
 
@@ -255,7 +289,7 @@ def test_the_state_of_a_job_never_says_more_than_the_store(
         setattr(kept, name, note)
     job = submit(scheduler)
     run_to_the_end(scheduler, studio, job)
-    scheduler.release(job)
+    release(scheduler, job)
     assert seen == [("accept", "unknown"), ("start", "queued"), ("finish", "running"), ("forget", "done")]
 
 
@@ -273,12 +307,12 @@ def test_an_executor_that_tells_of_a_job_that_does_not_run_changes_nothing(
 ) -> None:
     ended = submit(scheduler)
     run_to_the_end(scheduler, studio, ended)
-    result = scheduler.outcome(ended)
+    result = outcome(scheduler, ended)
     waiting = submit(scheduler)
     for job in (ended.id, waiting.id, new_id()):
         studio.tell(late(job))
-    scheduler.turn()
-    assert (ended.state, scheduler.outcome(ended), ended.progress) == ("done", result, None)
+    turn(scheduler)
+    assert (ended.state, outcome(scheduler, ended), ended.progress) == ("done", result, None)
     assert (waiting.state, studio.started) == ("running", [ended.id, waiting.id])
 
 
@@ -294,6 +328,7 @@ def test_pending_and_ended_jobs_are_restored_with_what_was_known_of_them(
     kept.start(ended.id, now=10.0)
     kept.finish(ended.id, Failed(ended.id, "out-of-memory", "not enough memory"), now=30.0)
     scheduler.restore()
+    scheduler.settle()
     first, second = scheduler.jobs.all()
     info = scheduler.jobs.info(first, now=100.0)
     assert (info.state, info.elapsed, info.error, info.title) == ("failed", 20.0, "not enough memory", "a cat")

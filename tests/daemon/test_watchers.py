@@ -52,8 +52,7 @@ def test_progress_is_sent_once_to_each(watchers: Watchers, wire: Wire) -> None:
     assert [asker for asker, _ in wire.sent] == [FIRST, SECOND]
     job.progress = job_at(2).progress
     watchers.send_progress(job)
-    steps = [message.step for _, message in wire.sent if isinstance(message, Progress)]
-    assert steps == [1, 1, 2, 2]
+    assert steps_sent(wire) == [(FIRST, 1), (SECOND, 1), (FIRST, 2), (SECOND, 2)]
 
 
 def test_progress_waits_until_it_is_due(watchers: Watchers, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,13 +62,32 @@ def test_progress_waits_until_it_is_due(watchers: Watchers, wire: Wire, monkeypa
     assert len(wire.sent) == 2
 
 
-def test_progress_that_cannot_be_taken_is_missed(watchers: Watchers, wire: Wire) -> None:
+def test_who_cannot_take_a_progress_gets_the_newest_as_soon_as_it_can(watchers: Watchers, wire: Wire) -> None:
     wire.full = {FIRST}
     job = job_at(1)
-    watchers.send_progress(job)
+    for step in (1, 2):
+        job.progress = job_at(step).progress
+        watchers.send_progress(job)
     wire.full = set()
     watchers.send_progress(job)
-    assert [asker for asker, _ in wire.sent] == [SECOND]
+    watchers.send_progress(job)
+    assert steps_sent(wire) == [(SECOND, 1), (SECOND, 2), (FIRST, 2)]
+
+
+def test_who_comes_later_gets_the_progress_that_others_have_and_a_repeated_watch_no_second_one(
+    watchers: Watchers, wire: Wire
+) -> None:
+    job = job_at(1)
+    watchers.send_progress(job)
+    late = Asker(b"3", 1)
+    for asker in (FIRST, late):
+        watchers.add(JOB, asker)
+    watchers.send_progress(job)
+    assert steps_sent(wire) == [(FIRST, 1), (SECOND, 1), (late, 1)]
+
+
+def steps_sent(wire: Wire) -> list[tuple[Asker, int]]:
+    return [(asker, message.step) for asker, message in wire.sent if isinstance(message, Progress)]
 
 
 def test_an_end_that_cannot_be_taken_is_sent_again_and_to_nobody_twice(watchers: Watchers, wire: Wire) -> None:
