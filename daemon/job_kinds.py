@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 from daemon.framing import digest
 from plugin_client.wire import codec
@@ -13,6 +13,7 @@ from plugin_client.wire.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES
 from plugin_client.wire.messages import Blend, JobRequest, Redraw, Refine, Repaint, Submit
 from plugin_client.wire.titles import request_title
 
+T = TypeVar("T")
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 
 
@@ -38,13 +39,25 @@ def title(request: JobRequest) -> str:
 
 def picture_bytes(request: object) -> int:
     """Return the bytes of pixels and embeddings in a request of any kind, or in a part of one, unread."""
-    if isinstance(request, bytes):
+    if isinstance(request, bytes | memoryview):
         return len(request)
     if isinstance(request, tuple):
         return sum(map(picture_bytes, request))
     if is_dataclass(request):
         return sum(picture_bytes(getattr(request, field.name)) for field in fields(request))
     return 0
+
+
+def owned(request: T) -> T:
+    """Return a request, or a part of one, whose memoryviews of what was received are bytes of its own."""
+    whole: Any = request
+    if isinstance(request, memoryview):
+        whole = bytes(request)
+    elif isinstance(request, tuple):
+        whole = tuple(map(owned, request))
+    elif is_dataclass(request) and not isinstance(request, type):
+        whole = replace(request, **{field.name: owned(getattr(request, field.name)) for field in fields(request)})
+    return cast("T", whole)
 
 
 def result_bytes(request: JobRequest, side: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daemon.errors import StoreError
-from daemon.job_kinds import picture_bytes
+from daemon.job_kinds import owned, picture_bytes
 from daemon.jobs import JobRecord, Outcome, end_state, error_of
 from plugin_client.wire.messages import JobRequest, JobState
 
@@ -198,7 +198,7 @@ class MemoryStore:
         return self._gone.get(job_id, "")
 
     def accept(self, record: JobRecord, request: JobRequest) -> None:
-        self._pending[record.id] = _Pending(PendingJob(record), request)
+        self._pending[record.id] = _Pending(PendingJob(record), owned(request))
 
     def request(self, job_id: str) -> JobRequest:
         return self._pending[job_id].request

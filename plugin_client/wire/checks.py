@@ -6,6 +6,7 @@ The codec applies them on both sides, so a client learns of a mistake before any
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -103,9 +104,9 @@ def check_repaint(repaint: Repaint, where: Path) -> None:
             source_width=source.width,
             source_height=source.height,
         )
-    if not mask.pixels.lstrip(b"\0"):
+    if not re.search(rb"[^\0]", mask.pixels):
         raise BadValue(path, mask, Fault.EMPTY_MASK)
-    if not repaint.items and b"\0" not in mask.pixels:
+    if not repaint.items and not re.search(rb"\0", mask.pixels):
         raise BadValue(path, mask, Fault.FULL_MASK)
 
 

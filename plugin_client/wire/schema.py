@@ -13,7 +13,7 @@ import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from plugin_client.wire import checks
 from plugin_client.wire.errors import BadValue, Path, ProtocolError
@@ -189,12 +189,17 @@ class OrNone(Schema):
 
 @dataclass(frozen=True)
 class FramePixels(Schema):
-    """The pixels of a picture: bytes in a frame of their own, a frame number in the header."""
+    """The pixels of a picture: bytes in a frame of their own, a frame number in the header.
+
+    What was received as a memoryview, and so within bounds, can be sent on.
+    """
 
     def read(self, plain: object, where: Path, frames: Frames) -> bytes:
         return frames.claim(plain, where)
 
     def write(self, value: Any, where: Path, frames: Frames) -> int:
+        if isinstance(value, memoryview):
+            return frames.add(cast("bytes", value))
         return frames.add(Bytes(BOUNDS["Picture.pixels"]).check(value, where))
 
 

@@ -1,4 +1,4 @@
-"""An executor of several machines with several slots, whose jobs end when a test says so; and a store that fails."""
+"""An executor of several machines with several slots, whose jobs end when a test says so; a store that may fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from daemon.server import Server
 from daemon.store import EndedJob, MemoryStore, PendingJob, Store
 from plugin_client.wire.messages import JobRequest, ModelInfo, Picture
 from plugin_client.wire.paths import default_address
-from tests.daemon.conftest import RawClient, wait_until
+from tests.daemon.conftest import PATIENCE, RawClient, wait_until
 
 MODEL = "kandinsky"
 
@@ -140,11 +140,12 @@ class Studio:
 
 
 class FailingStore:
-    """A Store over another, whose methods fail while a test has them in `broken`."""
+    """A Store over another, whose methods fail while a test has them in `broken`, and wait while it has them `held`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.broken: set[str] = set()
+        self.held: dict[str, threading.Event] = {}  # by method: what it waits for before it does anything
         self.failures: list[str] = []  # names of the methods that failed, each as often as it did
 
     @property
@@ -195,6 +196,8 @@ class FailingStore:
         return self._store.expire(now)
 
     def _check(self, name: str) -> None:
+        if name in self.held:
+            self.held[name].wait(PATIENCE)
         if name in self.broken:
             self.failures.append(name)
             raise StoreError("no space left on the disk")
