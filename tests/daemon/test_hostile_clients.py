@@ -17,9 +17,12 @@ from plugin_client.wire import codec
 from plugin_client.wire.messages import (
     PROTOCOL_VERSION,
     Accepted,
+    Cancel,
     JobInfo,
     JobList,
     ListJobs,
+    Picture,
+    PictureItem,
     Ping,
     Pong,
     Result,
@@ -162,6 +165,24 @@ def test_a_client_that_never_reads_holds_one_result_and_gets_all_once_it_reads(d
         f"results of {size / 1e6:.0f} MB: the daemon grew by {grown / 1e6:.0f} MB; "
         f"a ping of another took {1000 * max(waits):.0f} ms at most",
         "one result waits for a client; others are delayed under 100 ms",
+    )
+
+
+def test_large_requests_hold_up_nobody_else(daemons: Daemons) -> None:
+    daemons.start()
+    picture = PictureItem(Picture(4096, 4096, 4, bytes(2**26)), 1.0)
+    count = times(20, 3)
+    with daemons.client() as client:
+        client.submit(blend("endless"))
+        with good_client(daemons) as waits:
+            for seed in range(count):
+                job = client.submit(blend(items=(picture,), seed=seed))
+                client.ask(Cancel(job), JobInfo)
+    assert max(waits) < SOON
+    figure(
+        "requests of 64 MB, one after another",
+        f"{count} requests: a ping of another took {1000 * max(waits):.0f} ms at most",
+        "others are delayed under 100 ms",
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from daemon.disk_store import DiskStore
+from daemon.job_kinds import digest_of
 from plugin_client.wire.messages import (
     Accepted,
     Failed,
@@ -250,7 +251,7 @@ def test_a_submit_of_4_mb_is_durable_soon(tmp_path: Path) -> None:
         for _ in range(times(100, 10)):
             job = new_id()
             began = time.perf_counter()
-            store.accept(job_record(job, result_bytes=3 * 2**20), request)
+            store.accept(job_record(job, result_bytes=3 * 2**20, digest=digest_of(request)), request)
             seconds.append(time.perf_counter() - began)
             store.finish(job, Failed(job, "internal", ""), now=0)
     median = statistics.median(seconds)
