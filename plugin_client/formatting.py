@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import JobInfo, Progress, Stage
 from plugin_client.wire.titles import Translate
 
+SHOWN_FAILURES = 5
 STAGES: dict[Stage, str] = {
     "queued": N_("Waiting"),
     "downloading": N_("Downloading the model"),
@@ -25,6 +28,12 @@ def stage_name(progress: Progress | JobInfo, translate: Translate = str) -> str:
     if progress.stage == "loading" and not progress.steps:  # the items are looked at, and nothing is loaded yet
         return translate(N_("Preparing"))
     return translate(STAGES[progress.stage])
+
+
+def last_failures(jobs: Iterable[JobInfo]) -> list[JobInfo]:
+    """Return the jobs that failed last, of which the reasons are shown; the newest first."""
+    failed = [job for job in jobs if job.state == "failed"]
+    return sorted(failed, key=lambda job: job.ended)[:SHOWN_FAILURES]
 
 
 def clock(seconds: float) -> str:

@@ -13,15 +13,13 @@ from plugin_client.canvas import Canvas
 from plugin_client.cli.outputs import check_places, check_same_recipes, numbered, write_drawn, write_pictures
 from plugin_client.cli.terminal import follow, table, tell, warn
 from plugin_client.client import Client, is_region
-from plugin_client.formatting import clock, size, transferred
+from plugin_client.formatting import clock, last_failures, size, transferred
 from plugin_client.job import BlendResult, Job
 from plugin_client.wire.connection_file import read_key_file, write_connection
 from plugin_client.wire.errors import DaemonNotRunning, JobFailed, Refused, UsageError
 from plugin_client.wire.lock import DaemonLock
 from plugin_client.wire.messages import DEFAULT_MODEL, AnyRequest, JobInfo, MachineInfo, Pong
 from plugin_client.wire.paths import log_file, parse_endpoint, state_folder
-
-SHOWN_ERRORS = 5  # the last
 
 
 @contextmanager
@@ -111,7 +109,7 @@ def status(arguments: argparse.Namespace) -> None:
         lines += ["", table(heads, [_machine_row(machine, jobs) for machine in pong.machines])]
     if jobs:
         lines += ["", table(("JOB", "STATE", "STEP", "TIME", "LEFT", "WHAT"), map(_row, jobs))]
-    if failed := sorted((job for job in jobs if job.state == "failed"), key=lambda job: job.ended)[:SHOWN_ERRORS]:
+    if failed := last_failures(jobs):
         rows = [(job.job[:8], f"{clock(max(0.0, job.ended))} ago", job.error) for job in failed]
         lines += ["", table(("JOB", "FAILED", "WHY"), rows)]
     tell(*lines)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from plugin_client.client import Client
 from plugin_client.editor.titles import progress_line
 from plugin_client.editor.translation import _
-from plugin_client.formatting import clock, size
+from plugin_client.formatting import clock, duration, last_failures, size
 from plugin_client.wire.messages import JobInfo, ModelInfo, Pong
 
 DEVICES = {"CPU": _("the processor (CPU)"), "Ascend": _("an Ascend accelerator (NPU)")}
@@ -28,13 +28,15 @@ class Report:
     models: tuple[ModelInfo, ...]
     jobs: tuple[JobInfo, ...]  # that wait or run, in their order
     unfetched: int  # finished jobs whose pictures nobody has yet taken
+    failures: tuple[JobInfo, ...] = ()  # that failed last, the newest first
 
 
 def ask(client: Client) -> Report:
     """Ask a daemon for its state. Errors as of Client.jobs."""
     known = client.jobs()
     jobs = tuple(job for job in known if job.state in ("queued", "running", "cancelling"))
-    return Report(client.ping(), client.models(), jobs, sum(job.state == "done" for job in known))
+    unfetched = sum(job.state == "done" for job in known)
+    return Report(client.ping(), client.models(), jobs, unfetched, tuple(last_failures(known)))
 
 
 def state(pong: Pong) -> str:
@@ -77,6 +79,12 @@ def job_line(job: JobInfo) -> str:
     if job.state == "queued":
         return _("Waiting, {number} before it").format(number=job.ahead)
     return _("Stopping ...") if job.state == "cancelling" else progress_line(job)
+
+
+def failure_line(job: JobInfo) -> str:
+    """A line about a job that has failed, such as "2 min 5 s ago: not enough memory"."""
+    ago = duration(max(0.0, job.ended), _)
+    return _("{time} ago: {reason}").format(time=ago, reason=job.error)
 
 
 def waiting_line(job: str, known: Sequence[JobInfo]) -> str:

@@ -64,6 +64,16 @@ def test_the_hardware_is_told_in_words(changes: dict[str, object], computes: str
     assert (report.computes(pong), report.memory(pong)) == (computes, memory)
 
 
+def test_the_jobs_that_failed_last_are_told_with_their_reasons_the_newest_first(script: Script) -> None:
+    script.jobs = tuple(
+        job_info(job, "failed", ended=ended, error=error)
+        for job, ended, error in zip(JOBS, (125.0, 8.0), ("not enough memory", "no such model"), strict=False)
+    )
+    with Client() as client:
+        failures = report.ask(client).failures
+    assert list(map(report.failure_line, failures)) == ["8 s ago: no such model", "2 min 5 s ago: not enough memory"]
+
+
 def test_a_daemon_that_stops_says_so() -> None:
     assert report.state(replace(PONG, stopping=True)) == "Stopping when the current step is done"
     assert report.state(PONG).startswith("Running for 1")

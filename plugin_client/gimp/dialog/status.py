@@ -41,6 +41,7 @@ class StatusWindow:
         self._report: Report | None = None
         self._facts = Facts()
         self._queue = Queue(self._cancel)
+        self._failures = Failures()
         self._by_hand = ByHand()
         self._line = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=60, no_show_all=True)
         self._is_busy = False
@@ -65,7 +66,7 @@ class StatusWindow:
         area = dialog.get_content_area()
         area.set_spacing(12)
         area.set_border_width(12)
-        for widget in (self._facts, self._queue, self._by_hand, self._line):
+        for widget in (self._facts, self._queue, self._failures, self._by_hand, self._line):
             area.pack_start(widget, False, False, 0)
         for label, response in ((_("S_tart"), _START), (_("Sto_p"), _STOP), (_("_Close"), Gtk.ResponseType.CLOSE)):
             dialog.add_button(label, response)
@@ -81,6 +82,7 @@ class StatusWindow:
         self._report = None if isinstance(answer, KandinskyError) else answer
         self._facts.show_report(self._report, self._why_none(answer))
         self._queue.show_jobs(self._report.jobs if self._report else ())
+        self._failures.show_jobs(self._report.failures if self._report else ())
         self._enable()
 
     def _why_none(self, answer: Report | KandinskyError) -> str:
@@ -234,6 +236,42 @@ class JobRow(Gtk.Box):
         self._line.set_text(report.job_line(job))
         self._bar.set_fraction(min(1.0, job.step / job.steps) if job.steps else 0.0)
         self._button.set_sensitive(job.state != "cancelling")
+
+
+class Failures(Gtk.Box):
+    """The jobs that failed last, and why; nothing where there are none."""
+
+    def __init__(self) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6, no_show_all=True)
+        self._lines: list[Gtk.Label] = []
+        head = Gtk.Label(label=_("Failed last"), xalign=0.0, visible=True)
+        self.pack_start(head, False, False, 0)
+
+    def show_jobs(self, jobs: tuple[JobInfo, ...]) -> None:
+        while len(self._lines) < 2 * len(jobs):
+            self._lines += [self._add(_title_label()), self._add(_reason_label())]
+        for job, title, reason in zip(jobs, self._lines[::2], self._lines[1::2], strict=False):
+            title.set_text(job.title)
+            title.set_tooltip_text(job.title)
+            reason.set_text(report.failure_line(job))
+        for number, line in enumerate(self._lines):
+            line.set_visible(number < 2 * len(jobs))
+        self.set_visible(bool(jobs))
+
+    def _add(self, label: Gtk.Label) -> Gtk.Label:
+        self.pack_start(label, False, False, 0)
+        return label
+
+
+def _title_label() -> Gtk.Label:
+    return Gtk.Label(xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
+
+
+def _reason_label() -> Gtk.Label:
+    label = Gtk.Label(xalign=0.0, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, selectable=True, max_width_chars=60)
+    label.get_style_context().add_class("dim-label")
+    label.set_can_focus(False)
+    return label
 
 
 class ByHand(Gtk.Box):

@@ -170,6 +170,17 @@ def test_a_job_is_shown_with_its_progress_and_can_be_given_up():
     wait_for("the queue to be empty", lambda: says("No picture waits"))
 
 
+def test_what_failed_last_is_shown_with_its_reason():
+    begin_with_a_daemon()
+    open_status("Running for")
+    check(says("Failed last"), [])
+    subprocess.run([BIN / "python", "-m", "tests.gimp.inside.fail_a_job"], check=True)
+    wait_for("the failure", lambda: [text for text in text_of() if " ago: " in text])
+    assert says("1 a picture that never was, seed 5"), text_of()
+    show_the_status()
+    shot("status-failures")
+
+
 def test_a_picture_whose_plug_in_was_killed_is_offered_and_comes_into_its_image_in_one_undo_step():
     begin_with_a_daemon()
     before = ask("images")
