@@ -276,7 +276,7 @@ class Client:
 
         Raises:
             UsageError: `job_id` is no job id; or the picture into which was drawn is gone or another one by now, or was
-                in no file: `job(job_id).result()` has the regions then.
+                in no file and too large to be noted: `job(job_id).result()` has the regions then.
             Refused, JobFailed, NoAnswer: as of job and Job.result.
         """
         from plugin_client import origins
@@ -287,7 +287,14 @@ class Client:
             return result.images
         canvas = origins.find(job.id)
         if canvas is None:
-            raise UsageError(N_("it is not known here what job {job} was cut out of"), "unknown-origin", job=job.id)
+            raise UsageError(
+                N_(
+                    "what job {job} was cut out of is not known here: it was asked for elsewhere, or of a picture in "
+                    "no file, too large to be noted; the result of the job itself is the region alone"
+                ),
+                "unknown-origin",
+                job=job.id,
+            )
         return [canvas.with_drawn(image) for image in result.images]
 
     def _drawn(self, canvas: Canvas, items: Iterable[Item | Weighted], settings: dict[str, Any]) -> Image.Image:

@@ -1,7 +1,8 @@
 """What jobs draw into, noted while they run, so that a result that is fetched later gets the rest of its picture.
 
 A job is sent the region alone, and no path: where the region was cut out of is known to the program that asked. It
-notes the file, the box and the mask; the picture itself stays in its file, and is recognised by its pixels.
+notes the file, the box and the mask; the picture itself stays in its file, and is recognised by its pixels. One that
+was in no file is noted whole, as long as it is not too large.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ KEPT_SECONDS = 7 * 24 * 3600  # of a note; daemons keep results for a day, and a
 
 
 def note(job: str, sheet: Canvas) -> None:
-    """Note what a job draws into, if it was read from a file.
+    """Note what a job draws into, as far as Canvas.noted can say it.
 
     A note that cannot be written is none: the job itself does not depend on it.
     """
-    if sheet.file is None:
-        return
-    with suppress(OSError, EndpointError):
-        _remove_old(make_subfolder(FOLDER))
-        write_privately(_note(job), sheet.noted())
+    text = sheet.noted()
+    if text:
+        with suppress(OSError, EndpointError):
+            _remove_old(make_subfolder(FOLDER))
+            write_privately(_note(job), text)
 
 
 def find(job: str) -> Canvas | None:

@@ -1,8 +1,9 @@
-"""Presets: the settings and prompts of a blend under a name, a file each in the data folder.
+"""Presets: settings and prompts under a name, a file each in the data folder.
 
     {"preset": 1, "name": "Soft", "settings": {"steps": 30}, "prompts": [{"text": "a cat", "weight": 0.5}]}
 
-Settings that are left out are the defaults; without a seed one is drawn. Layers are of an image, and stay out.
+Settings that are left out are the defaults; without a seed one is drawn. Layers are of an image, and stay out. One of
+pictures that are drawn into may hold their settings too, such as the strength: what does not have them leaves them.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from plugin_client.wire import schema
 from plugin_client.wire.errors import BadArgument, BadValue, EndpointError, UsageError, show
 from plugin_client.wire.limits import MAX_ITEMS
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import TextItem
+from plugin_client.wire.messages import Refine, Repaint, TextItem
 from plugin_client.wire.paths import data_folder, make_subfolder, write_privately
 from plugin_client.wire.recipe import item_from_plain
-from plugin_client.wire.settings import SETTINGS, BlendSettings, Value
+from plugin_client.wire.settings import SETTINGS, BlendSettings, Resamplings, Strength, Value
 
 FOLDER = "presets"  # in the data folder
 VERSION = 1
@@ -29,12 +30,22 @@ MAX_BYTES = 2**20  # of a file
 MAX_NAME_CHARS = 60
 
 _KEYS = {"preset", "name", "settings", "prompts"}
-_SETTINGS = schema.record(BlendSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings(BlendSettings):
+    """What the settings of a preset may be."""
+
+    strength: Strength = Refine.strength
+    resamplings: Resamplings = Repaint.resamplings
+
+
+_SETTINGS = schema.record(_Settings)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What a blend is made of besides its layers; `settings` holds fields of BlendSettings."""
+    """What a picture is made of besides its layers; `settings` holds some of a request's settings."""
 
     name: str
     settings: Mapping[str, Value]
@@ -143,8 +154,8 @@ def _preset(plain: Any) -> Preset:
 
 
 def settings_with_defaults(preset: Preset) -> dict[str, Value]:
-    """The value of each setting, those that the preset leaves out included."""
-    return {name: preset.settings.get(name, one.default) for name, one in SETTINGS.items()}
+    """The value of each setting that the preset holds, and of each of a blend that it leaves out."""
+    return {**{name: one.default for name, one in SETTINGS.items()}, **preset.settings}
 
 
 def _file_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -169,7 +170,11 @@ def test_a_bad_setting_is_refused(script: Script, settings: dict[str, Any], kind
 
 def test_a_job_that_was_left_is_fetched_as_the_whole_picture(script: Script, here: Path) -> None:
     photo().save(here / "photo.png")
-    sheets = [canvas.masked("photo.png", mask_of()), canvas.grown("photo.png", left=9), canvas.whole("photo.png")]
+    sheets = [
+        make(picture)
+        for picture in ("photo.png", photo("RGBA"))
+        for make in (lambda one: canvas.masked(one, mask_of()), lambda one: canvas.grown(one, left=9), canvas.whole)
+    ]
     with Client() as client:
         for sheet in sheets:
             job = client.submit_drawing(sheet, make_redraw(sheet, [("a cat", 1.0)], seed=5))
@@ -180,7 +185,10 @@ def test_a_job_that_was_left_is_fetched_as_the_whole_picture(script: Script, her
         assert client.fetch(blend.id)[0].tobytes() == blend.result().images[0].tobytes()
 
 
-def test_a_job_whose_picture_was_in_no_file_or_has_changed_is_refused(script: Script, here: Path) -> None:
+def test_a_job_whose_picture_was_in_no_file_and_too_large_or_has_changed_is_refused(
+    script: Script, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas, "KEPT_BYTES", 3 * SIZE[0] * SIZE[1] - 1)
     photo().save(here / "photo.png")
     ours, noted = canvas.masked(photo(), mask_of()), canvas.masked("photo.png", mask_of())
     with Client() as client:
@@ -190,6 +198,21 @@ def test_a_job_whose_picture_was_in_no_file_or_has_changed_is_refused(script: Sc
             with refused(UsageError, code):
                 client.fetch(job.id)
             assert job.result().images[0].size == (168, 208)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"whole": 1}', '{"whole": "AAAA", "box": [0, 0, 9, 9], "growing": {}}'])
+def test_a_damaged_note_is_refused(text: str) -> None:
+    with refused(UsageError, "note"):
+        canvas.read_noted(text)
+
+
+def test_a_noted_picture_that_is_smaller_than_its_region_is_refused() -> None:
+    plain = json.loads(canvas.masked(photo(), mask_of()).noted())
+    plain["whole"] = json.loads(canvas.masked(photo(size=(80, 80)), mask_of((1, 1, 9, 9), size=(80, 80))).noted())[
+        "whole"
+    ]
+    with refused(UsageError, "note"):
+        canvas.read_noted(json.dumps(plain))
 
 
 def test_old_notes_go(here: Path, home: Path) -> None:

@@ -47,6 +47,14 @@ def test_it_is_exported_and_imported_as_a_file(home: Path, tmp_path: Path) -> No
     assert read_preset(tmp_path / "soft.json") == SOFT
 
 
+def test_it_may_hold_the_settings_of_a_picture_that_is_drawn_into(home: Path) -> None:
+    save_preset(Preset("Inner", {"strength": 0.5, "resamplings": 3}, ()))
+    ((preset,), faults) = saved_presets()
+    assert (preset.settings, faults) == ({"strength": 0.5, "resamplings": 3}, [])
+    with pytest.raises(UsageError, match=r"strength is 2\.0: must be a number from 0 to 1"):
+        save_preset(Preset("Outer", {"strength": 2.0}, ()))
+
+
 def test_what_is_left_out_is_the_default() -> None:
     values = settings_with_defaults(SOFT)
     assert (values["steps"], values["prior_steps"]) == (30, 25)

@@ -10,18 +10,22 @@ from gi.repository import Gimp, GimpUi, Gtk
 from plugin_client.client import model_here
 from plugin_client.editor.background import Background
 from plugin_client.editor.capabilities import DaemonCapabilities, ask_capabilities
+from plugin_client.editor.presets import Preset, settings_with_defaults
 from plugin_client.editor.prompt_history import remember_prompts
 from plugin_client.editor.translation import _
 from plugin_client.gimp.dialog.jobs import Jobs, Preparation, Prepared
 from plugin_client.gimp.dialog.panel import Panel
+from plugin_client.gimp.dialog.presets import PresetButton
 from plugin_client.gimp.dialog.progress import ProgressPanel
 from plugin_client.gimp.dialog.recovery_bar import RecoveryBar
 from plugin_client.gimp.dialog.rows import IngredientRows, SweepIngredient
-from plugin_client.gimp.dialog.settings import Settings
+from plugin_client.gimp.dialog.seed import DRAWN
+from plugin_client.gimp.dialog.settings import ASKED, Settings
 from plugin_client.gimp.main_loop import MainLoop
 from plugin_client.job import BlendResult
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.messages import AnyRequest, TextItem
+from plugin_client.wire.settings import SettingField
 
 PREVIEW_EVERY = 3  # steps
 
@@ -35,6 +39,7 @@ class GeneratingDialog(ABC):
         image: that the pictures are for; None is a new one.
         title: of the window.
         recipe: the request that the values are of; its model is chosen once the daemon has told which ones it offers.
+        own: the settings that the request has beside those of every blend.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class GeneratingDialog(ABC):
         image: Gimp.Image | None,
         title: str,
         recipe: AnyRequest | None,
+        own: Sequence[SettingField] = (),
     ) -> None:
         self._config = config
         self._image = image
@@ -56,7 +62,8 @@ class GeneratingDialog(ABC):
         self._jobs = Jobs(self._progress, self._background, self._main_loop, self._insert, self._learn_capabilities)
         self._recovery_bar = RecoveryBar(self._background, self._main_loop)
         self._rows = IngredientRows(image, self._keep)
-        self._settings = Settings(config, image)
+        self._settings = Settings(config, image, own)
+        self._presets = PresetButton(self._preset, self._apply, self._progress.say)
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, title)
         self._dialog.set_ok_label(_("_Generate"))
 
@@ -98,6 +105,34 @@ class GeneratingDialog(ABC):
     @abstractmethod
     def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> str:
         """Insert a result; what is to be said of it, as of OnResult."""
+
+    @property
+    def _preset_fields(self) -> Sequence[SettingField]:
+        """The settings that a preset keeps."""
+        return ASKED
+
+    def _preset(self, name: str) -> Preset:
+        """The preset of what is set."""
+        fields = [
+            one for one in self._preset_fields if one.name != "seed" or self._config.get_property("seed") != DRAWN
+        ]
+        # GIMP keeps an empty text as None.
+        settings = {one.name: one.type(self._config.get_property(one.option) or one.type()) for one in fields}
+        given = self._rows.ingredients
+        return Preset(name, settings, tuple(one for one in given if isinstance(one, TextItem)))
+
+    def _apply(self, preset: Preset) -> None:
+        """Set what a preset holds of what the dialog has, beside the layers that are there."""
+        self._show_prompts(preset.prompts)
+        values = {**settings_with_defaults(preset), "seed": preset.settings.get("seed", DRAWN)}
+        for one in self._preset_fields:
+            if one.name in values:
+                self._config.set_property(one.option, values[one.name])
+
+    def _show_prompts(self, prompts: Sequence[TextItem]) -> None:
+        """Show prompts in the place of those that are there."""
+        kept = [row for row in self._rows.contents if not isinstance(row.ingredient, TextItem)]
+        self._rows.show_contents([*kept, *(SweepIngredient(one, one.weight) for one in prompts)])
 
     def _look_again(self) -> None:
         """Read the image anew: the artist comes back from it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gi.repository import Gimp, Gtk
@@ -20,6 +20,7 @@ from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog
 from plugin_client.gimp.dialog.jobs import Preparation, Prepared
 from plugin_client.gimp.dialog.region import GrowingRegion, LayerRegion, RegionBox, RepaintRegion, SelectedRegion
 from plugin_client.gimp.dialog.rows import SweepIngredient
+from plugin_client.gimp.dialog.settings import ASKED
 from plugin_client.gimp.insert import insert
 from plugin_client.gimp.items import items_reading
 from plugin_client.gimp.procedures import EXTEND, PROCEDURES, REFINE, REMOVE, REPAINT
@@ -27,8 +28,8 @@ from plugin_client.gimp.redraw_commands import FindPart
 from plugin_client.job import BlendResult
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Blend, TextItem
-from plugin_client.wire.settings import Value
+from plugin_client.wire.messages import Blend, Refine, Repaint, TextItem
+from plugin_client.wire.settings import SettingField, Value, redraw_settings
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ FORMS = {
     REFINE: Form(LayerRegion, redraw_commands.refine_part),
     EXTEND: Form(GrowingRegion, redraw_commands.extend_part, (TextItem("", 1.0),)),
 }
+
+
+KINDS = {cls.kind: cls for cls in (Refine, Repaint)}
+_SIZE = ("width", "height")  # of which these dialogs have none
 
 
 class RedrawDialog(GeneratingDialog):
@@ -67,7 +72,8 @@ class RedrawDialog(GeneratingDialog):
         title: str,
         recipe: Blend | None = None,
     ) -> None:
-        super().__init__(procedure, config, image_of(call), title, recipe)
+        self._own = redraw_settings(Refine if procedure.get_name() == REFINE else Repaint)
+        super().__init__(procedure, config, image_of(call), title, recipe, self._own)
         self._call = call
         self._is_able = True  # the chosen model, as far as is known
         self._name = procedure.get_name()
@@ -75,17 +81,26 @@ class RedrawDialog(GeneratingDialog):
         self._region = self._form.region(config, image_of(call))
         self._settings.leave_size_to_the_model()
         if self._has_ingredients:
-            self._put_together([self._region, self._rows, self._settings])
+            self._put_together([self._region, self._rows, self._settings, self._presets])
             self._show_kept()
             config.connect(f"notify::{INGREDIENTS.name}", lambda *_: self._show_kept())
         else:
-            self._put_together([self._region, self._settings])
+            self._put_together([self._region, self._settings, self._presets])
         for name in ("model", *self._region.choosing):
-            config.connect(f"notify::{name}", lambda *_: self._say_whether_able())
+            config.connect(f"notify::{name}", lambda *_: self._follow_the_choice())
+        self._follow_the_choice()
 
     @property
     def _has_ingredients(self) -> bool:
         return INGREDIENTS in self._arguments
+
+    @property
+    def _preset_fields(self) -> list[SettingField]:
+        return [one for one in (*self._own, *ASKED) if one.name not in _SIZE]
+
+    def _show_prompts(self, prompts: Sequence[TextItem]) -> None:
+        if self._has_ingredients:
+            super()._show_prompts(prompts)
 
     @property
     def _arguments(self) -> tuple[Argument, ...]:
@@ -97,6 +112,13 @@ class RedrawDialog(GeneratingDialog):
 
     def _show_capabilities(self, known: DaemonCapabilities) -> None:
         super()._show_capabilities(known)
+        self._say_whether_able()
+
+    def _follow_the_choice(self) -> None:
+        """Offer what the kind of request has that comes of the fields."""
+        for one in self._own:
+            if one.setting.is_advanced:
+                self._settings.allow(one.name, one in redraw_settings(KINDS[self._region.kind]))
         self._say_whether_able()
 
     def _say_whether_able(self) -> None:

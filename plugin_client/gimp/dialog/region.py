@@ -13,7 +13,7 @@ from plugin_client.gimp.dialog.widgets import FieldRows, choice, spin
 from plugin_client.regions import MOST_GROWTH
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.messages import Refine, Repaint
-from plugin_client.wire.settings import redraw_settings
+from plugin_client.wire.settings import BlendSettings, redraw_settings
 
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
 _REGIONS: dict[Region, str] = {"selection": _("The selection"), "layer": _("The whole layer")}
@@ -57,6 +57,11 @@ class RegionBox(Gtk.Box):
     def fill(self) -> None:
         """Put the fields."""
 
+    def put_strength(self, request: type[BlendSettings]) -> None:
+        """Put how much is drawn anew, as a kind of request knows it."""
+        (strength,) = (one for one in redraw_settings(request) if not one.setting.is_advanced)
+        self.pack_start(StrengthBox(self.config, strength), False, False, 0)
+
     def refresh(self) -> None:
         """Read the image anew: the artist comes back from it."""
 
@@ -67,11 +72,8 @@ class SelectedRegion(RegionBox):
     def fill(self) -> None:
         rows = FieldRows()
         self.put_choices(rows)
-        for one in redraw_settings(Repaint):
-            if one.name == "strength":
-                self.strength = StrengthBox(self.config, one)
         self.pack_start(rows.grid, False, False, 0)
-        self.pack_start(self.strength, False, False, 0)
+        self.put_strength(Repaint)
 
     def put_choices(self, rows: FieldRows) -> None:
         seen = choice(SEEN.label, [(name, _SEEN[name]) for name in get_args(Seen)], str(SEEN.default))
@@ -123,8 +125,7 @@ class LayerRegion(RegionBox):
         return Refine.kind
 
     def fill(self) -> None:
-        for one in redraw_settings(Refine):
-            self.pack_start(StrengthBox(self.config, one), False, False, 0)
+        self.put_strength(Refine)
 
 
 class GrowingRegion(RegionBox):
@@ -142,6 +143,7 @@ class GrowingRegion(RegionBox):
             rows.put(one.label, field, field, one.help)
             self._sides.append(field)
         self.pack_start(rows.grid, False, False, 0)
+        self.put_strength(Repaint)
         for name in (ASPECT.name, *(one.name for one in GROWTH_SIDES)):
             self.config.connect(f"notify::{name}", lambda *_: self.refresh())
 

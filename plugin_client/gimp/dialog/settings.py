@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gi.repository import Gimp, GObject, Gtk
 
 from plugin_client.editor.capabilities import DaemonCapabilities
@@ -17,9 +19,15 @@ _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
 
 
 class Settings(Gtk.Box):
-    """The settings in `config`, of a picture for `image` or a new one."""
+    """The settings in `config`, of a picture for `image` or a new one.
 
-    def __init__(self, config: Gimp.ProcedureConfig, image: Gimp.Image | None) -> None:
+    Args:
+        own: those beside the ones of every blend, of which the advanced ones are shown here.
+    """
+
+    def __init__(
+        self, config: Gimp.ProcedureConfig, image: Gimp.Image | None, own: Sequence[SettingField] = ()
+    ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._config = config
         self.seed = SeedBox(config)
@@ -30,7 +38,7 @@ class Settings(Gtk.Box):
         self._chosen = self._models.connect("changed", lambda _: self._keep_model())
         self._computing = Gtk.Label(xalign=0.0)
         self.pack_start(self._main(), False, False, 0)
-        self.pack_start(self._more(), False, False, 0)
+        self.pack_start(self._more([*own, *ASKED]), False, False, 0)
         self.capabilities = DaemonCapabilities()
         config.connect("notify::model", lambda *_: self._show_models())
 
@@ -40,9 +48,9 @@ class Settings(Gtk.Box):
         self._computing.set_text(capabilities.line)
         self._show_models()
 
-    def allow_variations(self, are_allowed: bool) -> None:
-        """Allow several variations or not: a frame of a sweep is one picture."""
-        self._fields["count"].set_sensitive(are_allowed)
+    def allow(self, name: str, is_allowed: bool) -> None:
+        """Let the setting of this name be changed, or not."""
+        self._fields[name].set_sensitive(is_allowed)
 
     def leave_size_to_the_model(self) -> None:
         """Show no size: what is drawn into has one."""
@@ -61,9 +69,9 @@ class Settings(Gtk.Box):
                 self._put(rows, one)
         return rows.grid
 
-    def _more(self) -> Gtk.Expander:
+    def _more(self, settings: Sequence[SettingField]) -> Gtk.Expander:
         rows = FieldRows()
-        for one in ASKED:
+        for one in settings:
             if one.setting.is_advanced:
                 self._put(rows, one)
         rows.put_below(self._computing)

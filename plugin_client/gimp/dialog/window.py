@@ -12,7 +12,6 @@ from plugin_client.editor import ingredients
 from plugin_client.editor.blend_pad import Mark, mark_of
 from plugin_client.editor.geometry import Area
 from plugin_client.editor.ingredients import Ingredient, LayerIngredient
-from plugin_client.editor.presets import Preset, settings_with_defaults
 from plugin_client.editor.requests import GenerateRequest, Request
 from plugin_client.editor.titles import sweep_title, title
 from plugin_client.editor.translation import _
@@ -37,10 +36,7 @@ from plugin_client.gimp.dialog.explore_window import ExploreWindow
 from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog, sentence
 from plugin_client.gimp.dialog.history_view import HistoryView
 from plugin_client.gimp.dialog.jobs import Preparation, Prepared
-from plugin_client.gimp.dialog.presets import PresetButton
 from plugin_client.gimp.dialog.rows import SweepIngredient
-from plugin_client.gimp.dialog.seed import DRAWN
-from plugin_client.gimp.dialog.settings import ASKED
 from plugin_client.gimp.dialog.sweep import SweepBox
 from plugin_client.gimp.dialog.widgets import text_button
 from plugin_client.gimp.insert import insert, insert_frames
@@ -51,7 +47,7 @@ from plugin_client.history import KeptResult
 from plugin_client.job import BlendResult
 from plugin_client.wire.errors import KandinskyError, UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Blend, Item, PictureItem, TextItem
+from plugin_client.wire.messages import Blend, Item, PictureItem
 from plugin_client.wire.settings import Value
 
 
@@ -81,9 +77,10 @@ class BlendDialog(GeneratingDialog):
         self._pad = BlendPad(self._rows.show_weights, self._bring_back)
         self._draft_view = DraftView(self._background, self._main_loop, self._progress, self._draft_request)
         self._history = HistoryView(self._background, self._progress.preview, self._insert_kept)
-        presets = PresetButton(self._preset, self._apply, self._progress.say)
         sweep = SweepBox(config, image is not None)
-        self._put_together([self._pad, self._draft_row(), self._rows, sweep, self._settings, presets, self._history])
+        self._put_together(
+            [self._pad, self._draft_row(), self._rows, sweep, self._settings, self._presets, self._history]
+        )
         self._show_kept()
         self._show_sweep()
         for name in (INGREDIENTS.name, TO.name):
@@ -192,25 +189,7 @@ class BlendDialog(GeneratingDialog):
     def _show_sweep(self) -> None:
         is_sweep = self._config.get_property(SWEEP.name)
         self._rows.show_ends(is_sweep)
-        self._settings.allow_variations(not is_sweep)
-
-    def _preset(self, name: str) -> Preset:
-        """The preset of what is set."""
-        fields = [one for one in ASKED if one.name != "seed" or self._config.get_property("seed") != DRAWN]
-        # GIMP keeps an empty text as None.
-        settings = {one.name: one.type(self._config.get_property(one.option) or one.type()) for one in fields}
-        given = self._rows.ingredients
-        return Preset(name, settings, tuple(one for one in given if isinstance(one, TextItem)))
-
-    def _apply(self, preset: Preset) -> None:
-        """Set what a preset holds, beside the layers that are there."""
-        kept = [row for row in self._rows.contents if not isinstance(row.ingredient, TextItem)]
-        self._rows.show_contents([*kept, *(SweepIngredient(one, one.weight) for one in preset.prompts)])
-        values = settings_with_defaults(preset)
-        values["seed"] = preset.settings.get("seed", DRAWN)
-        for argument in SETTINGS:
-            value = values[argument.name.replace("-", "_")]
-            self._config.set_property(argument.name, type(argument.default)(value))
+        self._settings.allow("count", not is_sweep)  # a frame is one picture
 
     def _generate(self) -> None:
         self._draft_view.cancel()

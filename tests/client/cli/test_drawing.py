@@ -137,7 +137,7 @@ def test_again_with_changes_says_what_differs(script: Script, here: Path, capsys
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("limit", [1500, 200])
+@pytest.mark.parametrize("limit", [2500, 200])
 def test_what_was_too_large_to_be_kept_is_asked_for(
     here: Path, command: str, limit: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,12 +1,14 @@
 """The dialogs that draw into an image, in the GIMP of dialog_cases.py. Each case begins with a fresh image."""
 
-from tests.gimp.inside.dialog_cases import generate, open_dialog, says, undo_until
+from tests.gimp.inside.dialog_cases import generate, open_dialog, open_presets, says, undo_until
 from tests.gimp.inside.window import (
     ROLE,
+    SENSITIVE,
     ask,
     check,
     choose,
     close_the_dialog,
+    entries,
     find,
     one,
     press,
@@ -14,6 +16,7 @@ from tests.gimp.inside.window import (
     spin,
     start_anew,
     text_of,
+    value,
     wait_for,
 )
 
@@ -41,6 +44,48 @@ def test_a_selection_is_repainted_in_one_undo_step():
     ((name, *below, _),) = ask("images")
     check((name, below), ("Kandinsky, repainted: 1 a cat, seed 7", before[0][:-1]))
     undo_until(before)
+
+
+def test_presets_go_from_dialog_to_dialog_with_what_each_has():
+    start_anew()
+    ask("select_a_part")
+    open_redraw("Repaint Selection", steps=9)
+    one("Prompt", ROLE.TEXT).set_text_contents("a cat")
+    find("Strength", ROLE.SLIDER)[0].set_current_value(0.5)
+    spin("Resamplings", 3)
+    shot("repaint-more")
+    open_presets("Save As ...")
+    one("Name of the preset", ROLE.TEXT).set_text_contents("Inner")
+    press("Save")
+    wait_for("the dialog to go", lambda: not find("Name of the preset", ROLE.TEXT))
+    close_the_dialog()
+    open_redraw("Remove Selection")
+    open_presets("Inner")
+    wait_for("the strength", lambda: says("5 of 9 steps run"))
+    check((value("Resamplings"), find("Prompt", ROLE.TEXT)), (3.0, []))
+    assert generate().endswith("Kandinsky, repainted: 1 the surroundings, seed 7."), text_of()
+    close_the_dialog()
+    open_dialog()
+    open_presets("Inner")
+    wait_for("the prompt", lambda: entries("Prompt") == ["a cat"])
+    check(value("Steps"), 9.0)
+
+
+def test_resamplings_are_offered_where_a_part_is_drawn_into():
+    start_anew()
+    ask("select_a_part")
+    open_redraw("Repaint Selection")
+    assert can_be_changed("Resamplings")
+    choose("Region", "The whole layer")
+    wait_for("the field to be closed", lambda: not can_be_changed("Resamplings"))
+    close_the_dialog()
+    ask("select_the_lowest_layer")
+    open_redraw("Refine Layer")
+    check(find("Resamplings", ROLE.SPIN_BUTTON), [])
+
+
+def can_be_changed(name):
+    return one(name, ROLE.SPIN_BUTTON).get_state_set().contains(SENSITIVE)
 
 
 def test_a_selection_is_removed_without_words_in_one_undo_step():
