@@ -23,7 +23,8 @@ import mindspore as ms
 log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).parent / "native"
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+_QUIET = "-Wno-psabi"  # no notes on how functions pass vectors, which matters between libraries only
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", _QUIET)
 COMPILERS = ("g++", "clang++")
 ONEDNN = Path(ms.__file__).parent / "lib" / "libdnnl.so.3"
 _LIMIT = 300.0  # s for a compiler that is not stuck

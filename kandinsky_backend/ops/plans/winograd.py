@@ -29,8 +29,7 @@ _TRANSFORMS = {
     ),
 }
 
-# With fewer channels the tiles' way in and out costs what the products save.
-LEAST_CHANNELS = {Dtype.FLOAT32: 256, Dtype.BFLOAT16: 384}
+LEAST_CHANNELS = 96  # with fewer, the tiles' way in and out costs what the products save
 # By precision and tile: with fewer tiles the larger weights, which are read for each band of them, cost what the
 # products save. Tiles of 4 x 4 lose too many digits for bfloat16.
 LEAST_TILES = {Dtype.FLOAT32: {4: 512, 2: 512}, Dtype.BFLOAT16: {2: 128}}
@@ -39,7 +38,7 @@ LEAST_TILES = {Dtype.FLOAT32: {4: 512, 2: 512}, Dtype.BFLOAT16: {2: 128}}
 def tile_for(dtype: Dtype, src: Shape, weight: Shape, stride: int, padding: tuple[int, int]) -> int:
     """The side of the tiles for a convolution of a map (batch, in, height, width) in `dtype`; 0: by oneDNN's own."""
     batch, channels, height, width = src
-    if weight[2:] != (3, 3) or stride != 1 or padding != (1, 1) or min(channels, weight[0]) < LEAST_CHANNELS[dtype]:
+    if weight[2:] != (3, 3) or stride != 1 or padding != (1, 1) or min(channels, weight[0]) < LEAST_CHANNELS:
         return 0
     if dtype == Dtype.BFLOAT16 and has_matrix_unit():
         return 0

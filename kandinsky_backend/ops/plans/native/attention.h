@@ -192,7 +192,6 @@ private:
 
     template <typename Fn>
     static float fold(const float* values, int64_t n, float start, Fn fn) {
-        constexpr int kLanes = 16;
         float lanes[kLanes];
         std::fill(lanes, lanes + kLanes, start);
         int64_t i = 0;

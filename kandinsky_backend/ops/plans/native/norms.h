@@ -219,8 +219,6 @@ public:
     }
 
 private:
-    static constexpr int kLanes = 16;
-
     template <typename T>
     void run_row(const Bases& bases, int64_t row) const {
         const int64_t n = src_.dims[1];

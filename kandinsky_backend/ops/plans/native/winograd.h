@@ -6,53 +6,43 @@
 
 #include "dense.h"
 
-// The three linear maps of the method in one dimension, over kLanes values at a time. `Tile` pixels come of `Tile` + 2.
+// The linear maps of the method in one dimension. `Tile` pixels come of `Tile` + 2.
 template <int Tile>
 struct Filtering;
 
-constexpr int kLanes = 16;
-
 template <>
 struct Filtering<2> {
-    static void enter(const float (*d)[kLanes], float (*v)[kLanes]) {
-        for (int i = 0; i < kLanes; ++i) {
-            v[0][i] = d[0][i] - d[2][i];
-            v[1][i] = d[1][i] + d[2][i];
-            v[2][i] = d[2][i] - d[1][i];
-            v[3][i] = d[1][i] - d[3][i];
-        }
+    static void enter(const Lanes* d, Lanes* v) {
+        v[0] = d[0] - d[2];
+        v[1] = d[1] + d[2];
+        v[2] = d[2] - d[1];
+        v[3] = d[1] - d[3];
     }
-    static void leave(const float (*m)[kLanes], float (*y)[kLanes]) {
-        for (int i = 0; i < kLanes; ++i) {
-            y[0][i] = m[0][i] + m[1][i] + m[2][i];
-            y[1][i] = m[1][i] - m[2][i] - m[3][i];
-        }
+    static void leave(const Lanes* m, Lanes* y) {
+        y[0] = m[0] + m[1] + m[2];
+        y[1] = m[1] - m[2] - m[3];
     }
 };
 
 template <>
 struct Filtering<4> {
-    static void enter(const float (*d)[kLanes], float (*v)[kLanes]) {
-        for (int i = 0; i < kLanes; ++i) {
-            const float even = d[4][i] - 4.0f * d[2][i], odd = d[3][i] - 4.0f * d[1][i];
-            const float even2 = d[4][i] - d[2][i], odd2 = 2.0f * (d[3][i] - d[1][i]);
-            v[0][i] = 4.0f * d[0][i] - 5.0f * d[2][i] + d[4][i];
-            v[1][i] = even + odd;
-            v[2][i] = even - odd;
-            v[3][i] = even2 + odd2;
-            v[4][i] = even2 - odd2;
-            v[5][i] = 4.0f * d[1][i] - 5.0f * d[3][i] + d[5][i];
-        }
+    static void enter(const Lanes* d, Lanes* v) {
+        const Lanes even = d[4] - 4.0f * d[2], odd = d[3] - 4.0f * d[1];
+        const Lanes even2 = d[4] - d[2], odd2 = 2.0f * (d[3] - d[1]);
+        v[0] = 4.0f * d[0] - 5.0f * d[2] + d[4];
+        v[1] = even + odd;
+        v[2] = even - odd;
+        v[3] = even2 + odd2;
+        v[4] = even2 - odd2;
+        v[5] = 4.0f * d[1] - 5.0f * d[3] + d[5];
     }
-    static void leave(const float (*m)[kLanes], float (*y)[kLanes]) {
-        for (int i = 0; i < kLanes; ++i) {
-            const float sum = m[1][i] + m[2][i], difference = m[1][i] - m[2][i];
-            const float sum2 = m[3][i] + m[4][i], difference2 = m[3][i] - m[4][i];
-            y[0][i] = m[0][i] + sum + sum2;
-            y[1][i] = difference + 2.0f * difference2;
-            y[2][i] = sum + 4.0f * sum2;
-            y[3][i] = difference + 8.0f * difference2 + m[5][i];
-        }
+    static void leave(const Lanes* m, Lanes* y) {
+        const Lanes sum = m[1] + m[2], difference = m[1] - m[2];
+        const Lanes sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+        y[0] = m[0] + sum + sum2;
+        y[1] = difference + 2.0f * difference2;
+        y[2] = sum + 4.0f * sum2;
+        y[3] = difference + 8.0f * difference2 + m[5];
     }
 };
 
@@ -100,7 +90,6 @@ public:
             });
         }
     }
-
 private:
     static constexpr int kSide = Tile + 2, kPlaces = kSide * kSide;
 
@@ -190,19 +179,19 @@ private:
         for (int y = 0; y < kSide; ++y)
             for (int x = 0; x < kSide; ++x)
                 pixels[y][x] = pixel(bases, args_.src, corner.batch, corner.y + y - 1, corner.x + x - 1);
-        float rows[kSide][kSide][kLanes], columns[kSide][kSide][kLanes];  // rows[x][y], columns[y][x]
         for (int64_t c = 0; c < in_; c += kLanes) {
             const int64_t lanes = std::min<int64_t>(kLanes, in_ - c);
+            Lanes rows[kSide][kSide];  // [y][x]
             for (int x = 0; x < kSide; ++x) {
-                float column[kSide][kLanes];
-                for (int y = 0; y < kSide; ++y) read(pixels[y][x], c, lanes, column[y]);
-                Filtering<Tile>::enter(column, rows[x]);
+                Lanes column[kSide], entered[kSide];
+                for (int y = 0; y < kSide; ++y) column[y] = read(pixels[y][x], c, lanes);
+                Filtering<Tile>::enter(column, entered);
+                for (int y = 0; y < kSide; ++y) rows[y][x] = entered[y];
             }
             for (int y = 0; y < kSide; ++y) {
-                float row[kSide][kLanes];
-                for (int x = 0; x < kSide; ++x) std::memcpy(row[x], rows[x][y], sizeof row[x]);
-                Filtering<Tile>::enter(row, columns[y]);
-                for (int x = 0; x < kSide; ++x) write(to + (y * kSide + x) * stride + c, lanes, columns[y][x]);
+                Lanes entered[kSide];
+                Filtering<Tile>::enter(rows[y], entered);
+                for (int x = 0; x < kSide; ++x) write(to + (y * kSide + x) * stride + c, lanes, entered[x]);
             }
         }
     }
@@ -210,52 +199,47 @@ private:
     // Writes the pixels of a tile from its products at each of the places.
     void leave(const Bases& bases, const float* from, int64_t stride, int64_t tile) const {
         const Corner corner = corner_of(tile);
-        float rows[kSide][Tile][kLanes];
         for (int64_t c = 0; c < out_; c += kLanes) {
             const int64_t lanes = std::min<int64_t>(kLanes, out_ - c);
+            Lanes rows[Tile][kSide];  // [y][x]
             for (int x = 0; x < kSide; ++x) {
-                float column[kSide][kLanes];
-                for (int y = 0; y < kSide; ++y) read(from + (y * kSide + x) * stride, c, lanes, column[y]);
-                Filtering<Tile>::leave(column, rows[x]);
+                Lanes column[kSide], left[Tile];
+                for (int y = 0; y < kSide; ++y) column[y] = read(from + (y * kSide + x) * stride, c, lanes);
+                Filtering<Tile>::leave(column, left);
+                for (int y = 0; y < Tile; ++y) rows[y][x] = left[y];
             }
+            const Lanes bias = read(bias_.data(), c, lanes);
             for (int y = 0; y < Tile; ++y) {
-                float row[kSide][kLanes], result[Tile][kLanes];
-                for (int x = 0; x < kSide; ++x) std::memcpy(row[x], rows[x][y], sizeof row[x]);
-                Filtering<Tile>::leave(row, result);
-                for (int x = 0; x < Tile; ++x) finish(bases, corner, y, x, c, lanes, result[x]);
+                Lanes left[Tile];
+                Filtering<Tile>::leave(rows[y], left);
+                for (int x = 0; x < Tile; ++x) finish(bases, corner, y, x, c, lanes, left[x] + bias);
             }
         }
     }
 
-    // Adds bias and residual to a pixel's channels, and writes them where they belong.
-    void finish(const Bases& bases, const Corner& corner, int y, int x, int64_t c, int64_t lanes, float* values) const {
+    // Adds the residual to a pixel's channels, and writes them where they belong.
+    void finish(const Bases& bases, const Corner& corner, int y, int x, int64_t c, int64_t lanes, Lanes values) const {
         T* const to = pixel(bases, args_.dst, corner.batch, corner.y + y, corner.x + x);
         if (to == nullptr) return;
-        for (int64_t i = 0; i < lanes; ++i) values[i] += bias_[c + i];
         if (args_.residual.present()) {
-            const T* const more = pixel(bases, args_.residual, corner.batch, corner.y + y, corner.x + x) + c;
-            for (int64_t i = 0; i < lanes; ++i) values[i] += load(more[i]);
+            values += read(pixel(bases, args_.residual, corner.batch, corner.y + y, corner.x + x), c, lanes);
         }
         write(to + c, lanes, values);
     }
 
+    // Zeros beyond the edge, and beyond the last channel.
     template <typename From>
-    static void read(const From* from, int64_t c, int64_t lanes, float* to) {
-        if (from == nullptr) {
-            std::memset(to, 0, sizeof(float) * kLanes);
-        } else if (lanes == kLanes) {
-            for (int64_t i = 0; i < kLanes; ++i) to[i] = load(from[c + i]);
-        } else {
-            for (int64_t i = 0; i < kLanes; ++i) to[i] = i < lanes ? load(from[c + i]) : 0.0f;
-        }
+    static Lanes read(const From* from, int64_t c, int64_t lanes) {
+        if (from == nullptr) return Lanes{};
+        if (lanes == kLanes) return load_lanes(from + c);
+        Lanes values{};
+        for (int64_t i = 0; i < lanes; ++i) values[i] = load(from[c + i]);
+        return values;
     }
 
-    static void write(T* to, int64_t lanes, const float* from) {
-        if (lanes == kLanes) {
-            for (int64_t i = 0; i < kLanes; ++i) store(to[i], from[i]);
-        } else {
-            for (int64_t i = 0; i < lanes; ++i) store(to[i], from[i]);
-        }
+    static void write(T* to, int64_t lanes, Lanes values) {
+        if (lanes == kLanes) return store_lanes(to, values);
+        for (int64_t i = 0; i < lanes; ++i) store(to[i], values[i]);
     }
 
     DenseArgs args_;
