@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, signals: _StopSignals) -> None:
         open_store(options.state, address) as store,
         served(options.metrics) as metrics,
         zmq.Context() as context,
-        listen(context, address, keys.client_keys()) as (router, reached_at),
+        listen(context, address, keys.ClientKeys()) as (router, reached_at),
     ):
         executor = _executor(options)
         server = Server(router, executor, store, options.model, metrics)

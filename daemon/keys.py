@@ -17,16 +17,17 @@ from daemon.errors import DaemonError
 from plugin_client.wire import paths
 from plugin_client.wire.connection_file import Endpoint, connection_text, new_keys
 
+FOLDER = "keys"  # in the data folder
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _OWN = "daemon.keys"  # no client's name
 _SUFFIX = ".public"
 
 
 class ClientKeys:
-    """The keys in a folder, which needs not exist yet. Keys are Z85 text."""
+    """The keys of the clients of this user's daemons, as Z85 text, in a folder that is made for the first."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
+        self._folder = paths.data_folder() / FOLDER
         self._read_at = -1  # when the folder had changed that was read
         self._known: frozenset[str] = frozenset()
 
@@ -35,11 +36,12 @@ class ClientKeys:
 
         Raises:
             DaemonError: they cannot be kept or read.
+            EndpointError: the data folder is not usable.
         """
         own = self._folder / _OWN
         try:
             if not own.exists():
-                self._folder.mkdir(mode=0o700, exist_ok=True)
+                paths.make_subfolder(FOLDER)
                 paths.write_privately(own, json.dumps(new_keys()[0]))
             public, secret = json.loads(own.read_text())
         except (OSError, ValueError) as exc:
@@ -54,13 +56,14 @@ class ClientKeys:
 
         Raises:
             DaemonError: the name is no name or is taken, or the key cannot be kept.
+            EndpointError: the data folder is not usable.
         """
         path = self._path(name)
         if path.exists():
             raise DaemonError(f"{name} has a key already: run kandinsky-daemon keys remove {name} first")
         public, secret = new_keys()[1]
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            paths.make_subfolder(FOLDER)
             paths.write_privately(path, public)
         except OSError as exc:
             raise DaemonError(f"the key of {name} cannot be kept in {path}: {exc.strerror}") from exc
@@ -93,16 +96,11 @@ class ClientKeys:
         return self._folder / f"{name}{_SUFFIX}"
 
 
-def client_keys() -> ClientKeys:
-    """The keys of the clients of this user's daemons."""
-    return ClientKeys(paths.data_folder() / "keys")
-
-
 def main(arguments: Sequence[str]) -> None:
     """Add, remove or list clients. Raises: DaemonError, EndpointError."""
     options = _parser().parse_args(arguments)
     paths.make_data_folder()
-    keys = client_keys()
+    keys = ClientKeys()
     if options.action == "list":
         print("\n".join(keys.names()) or "no client has a key")
     elif options.action == "remove":

@@ -5,15 +5,14 @@ Each is a JSON file that only this user can read: the recipe, the size, and the 
 
 from __future__ import annotations
 
-import base64
 import json
 import time
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from plugin_client.packing import pack, unpack
 from plugin_client.wire.errors import EndpointError, ProtocolError
 from plugin_client.wire.limits import MAX_SIDE
 from plugin_client.wire.messages import Picture
@@ -80,9 +79,8 @@ def _bound() -> None:
 
 def _text(kept: KeptResult) -> str:
     picture = kept.picture
-    pixels = base64.b64encode(zlib.compress(picture.pixels)).decode("ascii")
     fields = {"width": picture.width, "height": picture.height, "channels": picture.channels}
-    return json.dumps({"recipe": kept.recipe, **fields, "pixels": pixels})
+    return json.dumps({"recipe": kept.recipe, **fields, "pixels": pack(picture.pixels)})
 
 
 def _read(file: Path) -> KeptResult | None:
@@ -93,11 +91,10 @@ def _read(file: Path) -> KeptResult | None:
         parse_recipe(recipe)
         if not (channels in _CHANNELS and _is_side(width) and _is_side(height)):
             return None
-        size = width * height * channels
-        pixels = zlib.decompressobj().decompress(base64.b64decode(plain["pixels"]), size + 1)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, zlib.error, ProtocolError):
+        pixels = unpack(plain["pixels"], width * height * channels)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ProtocolError):
         return None
-    return KeptResult(file.name, Picture(width, height, channels, pixels), recipe) if len(pixels) == size else None
+    return KeptResult(file.name, Picture(width, height, channels, pixels), recipe)
 
 
 def _is_side(value: object) -> bool:

@@ -8,14 +8,13 @@ however it ends. A job without a lock was abandoned, and the process that finds 
 from __future__ import annotations
 
 import json
-import zlib
-from base64 import b64decode, b64encode
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from plugin_client.editor.geometry import Area
+from plugin_client.packing import pack, unpack
 from plugin_client.regions import NO_GROWTH, Growth
 from plugin_client.wire.errors import EndpointError, TransportError
 from plugin_client.wire.lock import try_lock
@@ -128,7 +127,7 @@ def _read(job: str) -> PendingJob | None:
             return _pending_job(**json.loads(file.read(MAX_BYTES)))
     except FileNotFoundError:
         return None  # it was settled just now
-    except (OSError, ValueError, TypeError, KeyError, zlib.error):
+    except (OSError, ValueError, TypeError, KeyError):
         path.unlink(missing_ok=True)
         return None
 
@@ -142,16 +141,14 @@ def _pending_job(job: str, title: str, destination: dict[str, Any] | None) -> Pe
 def _to_json(pending: PendingJob) -> str:
     found = asdict(pending)
     if pending.destination and pending.destination.mask is not None:
-        found["destination"]["mask"] = b64encode(zlib.compress(pending.destination.mask, 1)).decode("ascii")
+        found["destination"]["mask"] = pack(pending.destination.mask)
     return json.dumps(found)
 
 
 def _destination(area: dict[str, Any], mask: str | None, growing: dict[str, Any], **others: Any) -> Destination:
-    """Return what _to_json wrote. Raises: ValueError, TypeError or zlib.error: it is something else."""
+    """Return what _to_json wrote. Raises: ValueError or TypeError: it is something else."""
     covered = Area(**area)
-    unpacked = None if mask is None else zlib.decompress(b64decode(mask))
-    if unpacked is not None and len(unpacked) != covered.width * covered.height:
-        raise ValueError  # the mask is of another size
+    unpacked = None if mask is None else unpack(mask, covered.width * covered.height)
     return Destination(area=covered, mask=unpacked, growing=Growth(**growing), **others)
 
 

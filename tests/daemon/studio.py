@@ -23,7 +23,7 @@ from daemon.executors.base import (
     Wakeup,
 )
 from daemon.jobs import JobRecord, Outcome
-from daemon.keys import client_keys
+from daemon.keys import ClientKeys
 from daemon.listen import listen
 from daemon.metrics import Metrics
 from daemon.server import Server
@@ -206,7 +206,7 @@ class FailingStore:
 @contextmanager
 def serving(studio: Studio, store: Store | None = None, models: Sequence[str] = (MODEL,)) -> Iterator[RawClient]:
     """A client of a real server, in a thread, that hands its jobs to `studio`. Needs the fixture `home`."""
-    with zmq.Context() as context, listen(context, default_address(), client_keys()) as (router, reached_at):
+    with zmq.Context() as context, listen(context, default_address(), ClientKeys()) as (router, reached_at):
         server = Server(router, studio, store or MemoryStore(), models, Metrics())
         thread = threading.Thread(target=server.serve)
         thread.start()

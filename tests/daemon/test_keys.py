@@ -91,8 +91,9 @@ def test_keys_are_listed_and_removed(folder: Path, capsys: pytest.CaptureFixture
     ]
 
 
-def test_a_change_is_seen_at_once(tmp_path: Path) -> None:
-    daemon_side, person = ClientKeys(tmp_path / "keys"), ClientKeys(tmp_path / "keys")
+@pytest.mark.usefixtures("home")
+def test_a_change_is_seen_at_once() -> None:
+    daemon_side, person = ClientKeys(), ClientKeys()
     assert not daemon_side.admits("nobody's")
     public, _ = person.add("ada")
     assert daemon_side.admits(public)
