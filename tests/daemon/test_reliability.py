@@ -18,6 +18,7 @@ from daemon.disk_store import DiskStore
 from daemon.job_kinds import digest_of
 from plugin_client.wire.messages import (
     Accepted,
+    Cancel,
     Failed,
     JobInfo,
     Picture,
@@ -245,6 +246,69 @@ def test_a_full_disk_refuses_clearly_and_loses_nothing_that_was_accepted(daemons
         "refused with the reason; the accepted result and failure kept, also over a kill; no half files",
         "refused clearly, or kept; no half files",
     )
+
+
+def test_a_daemon_on_a_disk_that_cannot_be_written_says_so_and_does_not_start(
+    daemons: Daemons, small_disk: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    daemon = daemons.launch(f"--state={small_disk / 'state'}")
+    assert daemon.wait() == 1
+    assert daemon.log == (f"kandinsky-daemon: jobs cannot be kept in {small_disk / 'state'}: Read-only file system\n")
+
+
+def test_cancels_are_acknowledged_at_once_and_stop_jobs_within_a_step(daemons: Daemons) -> None:
+    daemons.start()
+    acknowledged, ended = [], []
+    with daemons.client() as client:
+        for seed in range(times(100, 5)):
+            job = client.submit(blend("slow " * 200, seed=seed))  # of 0.05 s each
+            client.wait_for_progress(job)
+            began = time.perf_counter()
+            assert client.ask(Cancel(job), JobInfo).state in ("cancelling", "cancelled")
+            acknowledged.append(time.perf_counter() - began)
+            end = client.outcome(job)
+            ended.append(time.perf_counter() - began)
+            assert isinstance(end, Failed)
+            assert end.code == "cancelled"
+    assert max(ended) < 5  # of the 10 s that the job takes, on a machine that does much else
+    figure(
+        "a cancel of a job whose steps take 0.05 s",
+        f"{len(ended)} cancels: acknowledged after {1000 * statistics.median(acknowledged):.0f} ms, "
+        f"{1000 * max(acknowledged):.0f} ms at most; ended after {1000 * statistics.median(ended):.0f} ms, "
+        f"{1000 * max(ended):.0f} ms at most",
+        "acknowledged in 200 ms, stops within a step",
+    )
+
+
+@pytest.mark.slow  # loads the model, and computes
+def test_a_job_of_the_small_model_outlives_a_kill_and_heeds_a_cancel(daemons: Daemons) -> None:
+    daemon = daemons.start("--engine=daemon.engine:Engine")
+    endless = blend("a red circle", width=64, height=64, steps=1000, seed=5)
+    short = replace(endless, steps=3, count=20)
+    with daemons.client() as client:
+        expected = patient_outcome(client, client.submit(short))
+        job = client.submit(short)
+        client.wait_for_progress(job)
+        os.kill(daemon.worker, signal.SIGKILL)
+        end = patient_outcome(client, job)
+        assert isinstance(end, Result)
+        assert isinstance(expected, Result)
+        assert end.pictures == expected.pictures
+        job = client.submit(endless)
+        wait_until(lambda: is_under_way(client, job), "it runs")
+        client.ask(Cancel(job), JobInfo)
+        end = end_of(client, job)
+        assert isinstance(end, Failed)
+        assert end.code == "cancelled"
+
+
+def patient_outcome(client: RawClient, job: str) -> Result | Failed:
+    """The end of a job whose model may first be loaded, on a machine that does much else."""
+    while True:
+        message = client.receive(seconds=300)[1]
+        if isinstance(message, Result | Failed) and message.job == job:
+            return message
 
 
 def test_a_submit_of_4_mb_is_durable_soon(tmp_path: Path) -> None:
