@@ -21,6 +21,7 @@ from daemon.disk_store import DiskStore
 from daemon.errors import DaemonError
 from daemon.executors.base import Executor
 from daemon.executors.local import LocalExecutor
+from daemon.library import Library
 from daemon.listen import listen
 from daemon.log_file import kept_short
 from daemon.metrics import served
@@ -37,6 +38,7 @@ log = logging.getLogger("daemon")  # this module is called __main__
 NO_STATE = "none"
 MAX_WORKERS = 64  # of a node
 ENGINE = "daemon.engine:Engine"
+_CLUSTER = "this daemon draws on several machines: each of them fetches a model when that is first used"
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -75,7 +77,8 @@ def run(options: argparse.Namespace, signals: _StopSignals) -> None:
         listen(context, address, keys.ClientKeys()) as (router, reached_at),
     ):
         executor = _executor(options)
-        server = Server(router, executor, store, options.model, metrics)
+        library = Library(options.model, _CLUSTER if options.ray else "")
+        server = Server(router, executor, store, options.model, metrics, library)
         signals.stop(server)
         version, models = metadata.version("kandinsky-blend"), ", ".join(options.model)
         log.info("kandinsky-daemon %s listens at %s and offers %s", version, reached_at.address, models)

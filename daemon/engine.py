@@ -16,7 +16,7 @@ from daemon.executors.base import Embedding, JobAdvanced, JobDone, JobEmbedded
 from daemon.job_kinds import KINDS, load
 from daemon.texts import clip_note
 from kandinsky_backend import device as devices
-from kandinsky_backend import families
+from kandinsky_backend import families, library
 from kandinsky_backend.blend import Blender, EmbedsCache, Identity, open_blender
 from kandinsky_backend.errors import BlendError, CheckpointError, DeviceError, NotEnoughMemory, PictureError
 from kandinsky_backend.families import ModelSource
@@ -85,8 +85,8 @@ class Engine:
         return devices.name_of(self._dtype)
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """Return the models on offer, the default first."""
-        return tuple(map(self._info, self._names))
+        """Return the models on offer, the default first, and those beside them that were fetched."""
+        return tuple(map(self._info, dict.fromkeys((*self._names, *library.fetched_names()))))
 
     def run(self, job: str, request: JobRequest, known: Sequence[Embedding] = ()) -> Generator[JobEvent, None, None]:
         """Run a job: JobAdvanced after each step, JobDone last. Closing the iterator gives the job up.
@@ -99,6 +99,7 @@ class Engine:
         with _job_errors():
             source = families.locate(request.model or self._names[0])
         _check_kind(request, source)
+        self._forget_if_removed(source)
         if source.name not in self._blenders:
             yield JobAdvanced(job, "loading", step=0, steps=0, variation=request.variation, remaining=UNKNOWN)
             with _job_errors():
@@ -110,6 +111,11 @@ class Engine:
             keep(known, self._cache)
             for event in self._runners[type(request)](job, request, model):
                 yield _finished(event, notes, known)
+
+    def _forget_if_removed(self, source: ModelSource) -> None:
+        """Forget a model whose files were removed since it was opened: they are downloaded anew."""
+        if source.name in self._blenders and not library.is_here(source):
+            del self._blenders[source.name]
 
     def _new_notes(self, source: ModelSource) -> tuple[str, ...]:
         """Return the model's note for whoever uses it, unless a job has been told it before."""

@@ -40,10 +40,6 @@ class Machines:
         return tuple(sorted(one.name for one in self.all() if job_id in one.jobs))[:MAX_COUNT]
 
     @property
-    def model_names(self) -> tuple[str, ...]:
-        return self._names
-
-    @property
     def device(self) -> str:
         """The kinds of device, each once; "" while none is known."""
         return _each_once(machine.device for machine in self.all())
@@ -62,9 +58,9 @@ class Machines:
         """Px of the squares that a model draws by itself ("" is the default one); MAX_SIDE until that is known."""
         return self._model(model or self._names[0]).side or MAX_SIDE
 
-    def models(self) -> tuple[ModelInfo, ...]:
-        """All models on offer, the default first; of one that no machine has told of yet, the name alone."""
-        return tuple(map(self._model, self._names))
+    def models(self, names: Iterable[str]) -> tuple[ModelInfo, ...]:
+        """The models of these names; of one that no machine has told of yet, the name alone."""
+        return tuple(map(self._model, names))
 
     def _model(self, name: str) -> ModelInfo:
         known = [model for machine in self.all() for model in machine.models if model.name == name]

@@ -31,12 +31,13 @@ from daemon.executors.base import (
 )
 from daemon.job_kinds import digest_of, picture_bytes, result_bytes, title
 from daemon.jobs import Job, JobRecord, Jobs, Outcome
+from daemon.library import Library
 from daemon.machines import Machines
 from daemon.metrics import Metrics
 from daemon.store import RELEASED, Store
 from daemon.store_thread import Rank, StoreThread, Then
 from daemon.texts import clip_note
-from plugin_client.wire.messages import Failed, JobRequest, Result
+from plugin_client.wire.messages import Failed, JobRequest, ModelInfo, Result
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,15 @@ def _ignore(answer: Future[T]) -> None:
 
 
 class Scheduler:
-    """The jobs of a daemon. `models` are the names that may be asked for, the default first.
+    """The jobs of a daemon. `models` are the names that it was given, the default first; `library` has all.
 
     What waits for the store takes a function `then`, which is given the answer, or the RequestRefused in its place: at
     once, or at a later turn().
     """
 
-    def __init__(self, executor: Executor, store: Store, models: Sequence[str], metrics: Metrics) -> None:
+    def __init__(
+        self, executor: Executor, store: Store, models: Sequence[str], metrics: Metrics, library: Library | None = None
+    ) -> None:
         self._executor = executor
         self._metrics = metrics
         self._store = store
@@ -67,6 +70,7 @@ class Scheduler:
         self._thread = StoreThread()
         self._busy: dict[str, deque[Callable[[], None]]] = {}  # by job id: what waits until the store is done with it
         self._starting: str | None = None  # id of the job that is being started
+        self.library = library or Library(models)
         self._unkept: dict[str, tuple[Outcome, float]] = {}  # ends that the store has not taken, and their times
         self._expiring = False
         self._kept_house_at = 0.0
@@ -129,7 +133,7 @@ class Scheduler:
 
     def _submit(self, job_id: str, request: JobRequest, client: str, owner: str, then: Then[Job]) -> None:
         try:
-            self._check_model(request.model)
+            self.library.check_drawable(request.model)
             job = self.jobs.find(job_id)
             if job is None:
                 self._check_not_gone(job_id)
@@ -199,11 +203,20 @@ class Scheduler:
         else:
             self._drop(job, then)
 
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Return the models that can be asked for, the default first."""
+        return self.library.infos(self.machines.models(self.library.offered))
+
+    def remove_model(self, name: str) -> None:
+        """Have a model deleted that no job needs. Raises: RequestRefused, as of Library.remove."""
+        self.library.remove(name, (job.record.model for job in self.jobs.all() if not job.is_over))
+
     # --- what happens by itself --------------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Take in what the store and the executor have to tell, and start a job where a slot is free."""
+        """Take in what the store, the library and the executor have to tell, and start a job where a slot is free."""
         self._thread.poll()
+        self.library.turn()
         for event in self._executor.poll():
             self._take(event)
         if self._starting is None:
@@ -259,11 +272,6 @@ class Scheduler:
                 self._end(job, Result(event.job, event.pictures, event.recipe, event.warnings))
             case JobFailed():
                 self._end(job, Failed(event.job, event.code, event.message))
-
-    def _check_model(self, name: str) -> None:
-        names = self.machines.model_names
-        if name and name not in names:
-            raise RequestRefused("unknown-model", f"there is no model {name!r} here: choose one of {', '.join(names)}")
 
     def _check_not_gone(self, job_id: str) -> None:
         if why := self._store.gone(job_id):

@@ -19,6 +19,7 @@ from daemon.errors import RequestRefused
 from daemon.executors.base import Executor
 from daemon.job_kinds import picture_bytes
 from daemon.jobs import Job, Outcome
+from daemon.library import Library
 from daemon.metrics import Metrics
 from daemon.notify import ALIVE, READY, STOPPING, notify
 from daemon.router import ClientGone, Router
@@ -34,9 +35,13 @@ from plugin_client.wire.messages import (
     Cancel,
     ClientMessage,
     DaemonMessage,
+    FetchModel,
     JobInfo,
     JobList,
+    LibraryList,
+    LibraryRequest,
     ListJobs,
+    ListLibrary,
     ListModels,
     ModelList,
     Ping,
@@ -45,8 +50,10 @@ from plugin_client.wire.messages import (
     RefusalCode,
     Release,
     Released,
+    RemoveModel,
     Shutdown,
     Status,
+    StopFetch,
     Submit,
     Watch,
 )
@@ -64,15 +71,21 @@ T = TypeVar("T")
 
 
 class Server:
-    """Serves a bound Router. `models` are the names that may be asked for, the default first."""
+    """Serves a bound Router. Arguments as of Scheduler."""
 
     def __init__(
-        self, router: Router, executor: Executor, store: Store, models: Sequence[str], metrics: Metrics
+        self,
+        router: Router,
+        executor: Executor,
+        store: Store,
+        models: Sequence[str],
+        metrics: Metrics,
+        library: Library | None = None,
     ) -> None:
         self._router = router
         self._executor = executor
         self._store = store
-        self._scheduler = Scheduler(executor, store, models, metrics)
+        self._scheduler = Scheduler(executor, store, models, metrics, library)
         self._jobs = self._scheduler.jobs
         self._watchers = Watchers(self._send)
         self._version = metadata.version("kandinsky-blend")
@@ -102,6 +115,7 @@ class Server:
             while not self._stopping:
                 self._turn()
             notify(STOPPING)
+            self._scheduler.library.close()
             if self._store.outlives_the_daemon:
                 self._scheduler.leave()
                 self._tell_of_leaving()
@@ -238,7 +252,9 @@ class Server:
             case Release():
                 self._release(asker, message)
             case ListModels():
-                return ModelList(self._scheduler.machines.models())
+                return ModelList(self._scheduler.models())
+            case ListLibrary() | FetchModel() | StopFetch() | RemoveModel():
+                return self._library(asker, message)
             case Shutdown():
                 return self._shut_down(asker)
         return None
@@ -313,6 +329,19 @@ class Server:
     def _release(self, asker: Asker, message: Release) -> None:
         job = self._job(asker, message.job)
         self._scheduler.release(job, partial(self._reply_later, asker, lambda _: Released(job.id)))
+
+    def _library(self, asker: Asker, message: LibraryRequest) -> LibraryList:
+        library = self._scheduler.library
+        if asker.user and not isinstance(message, ListLibrary):
+            raise RequestRefused("not-allowed", "this daemon is shared: only who runs it may fetch or remove models")
+        match message:
+            case FetchModel():
+                library.fetch(message.model)
+            case StopFetch():
+                library.stop(message.model)
+            case RemoveModel():
+                self._scheduler.remove_model(message.model)
+        return library.listed()
 
     def _shut_down(self, asker: Asker) -> Pong:
         if asker.user:

@@ -7,17 +7,15 @@ standard input and output are the channel.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import logging
 import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 
+from daemon.child import die_with_parent
 from daemon.executors.channel import HEARTBEAT_PAUSE, CancelJob, Channel, Heartbeat, Message, RunJob
 from daemon.job_kinds import load
 from daemon.job_runner import JobRunner, RunnerEvent
@@ -25,7 +23,6 @@ from daemon.logs import configure
 
 log = logging.getLogger("daemon.worker")  # this module is called __main__
 
-PR_SET_PDEATHSIG = 1  # of prctl()
 CHANNEL_ENDED = 1  # exit code: the parent has died
 
 
@@ -88,12 +85,6 @@ def channel_of_standard_streams() -> Channel:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     return Channel(source, sink)
-
-
-def die_with_parent() -> None:
-    """Have the system end this process when the thread that started it ends, also while this process is stopped."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

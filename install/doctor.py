@@ -239,8 +239,9 @@ def check_models(program: Path) -> list[Finding]:
 
 def _model(row: str) -> str:
     """Return a row of the table of `kandinsky-blend models` in words."""
-    name, loaded, _, *note = re.split(r"\s{2,}", row.strip())
-    return ", ".join([name, "loaded" if loaded == "yes" else "loaded when it is first needed", *note])
+    name, _, loaded, _, *note = re.split(r"\s{2,}", row.strip())
+    states = {"yes": ["loaded"], "no": ["loaded when it is first needed"]}
+    return ", ".join([name, *states.get(loaded, []), *note])
 
 
 def _ask(command: Sequence[str]) -> tuple[list[str], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -15,8 +15,10 @@ import mindspore as ms
 
 from kandinsky_backend import layout
 from kandinsky_backend.errors import CheckpointBroken, CheckpointNotFound, CheckpointRefused
+from kandinsky_backend.fetching import fetch
 from kandinsky_backend.hub import Repository
-from kandinsky_backend.weight_files import WeightFiles, check_size, read_json
+from kandinsky_backend.model_files import check_size, read_json
+from kandinsky_backend.weight_files import WeightFiles
 from kandinsky_backend.weights import Weights
 
 if TYPE_CHECKING:
@@ -182,16 +184,7 @@ def resolve(
         return _checked(path, str(id_or_path), variant, components)
     _check_may_be_hub_id(str(id_or_path), path)
     hub = Repository(str(id_or_path), revision, cache_dir, local_files_only, token, force_download)
-    needed = layout.component_names(hub.download([layout.INDEX]), hub.repo_id, components)
-    folder = hub.download(
-        [layout.INDEX, *layout.patterns(needed, [*layout.SMALL_FILES, *layout.weight_files(variant)])]
-    )
-    plain = _without_weights(folder, needed, variant)
-    if variant and plain:
-        folder = hub.download(layout.patterns(plain, layout.weight_files(None)))
-        plain = _without_weights(folder, plain, None)
-    if plain:
-        raise layout.no_weights(f"{hub.repo_id}/{plain[0]}", hub.names(plain[0]))
+    folder = fetch(hub, components, variant)
     return _checked(folder, hub.repo_id, variant, components)
 
 
@@ -239,11 +232,3 @@ def _checked(folder: Path, source: str, variant: str | None, components: Collect
             found=f"{component}/{paths[0].name}",
         )
     return checkpoint
-
-
-def _without_weights(folder: Path, components: Iterable[str], variant: str | None) -> list[str]:
-    return [
-        name
-        for name in components
-        if layout.has_model(folder / name) and not layout.find_weights(folder / name, variant)
-    ]

@@ -19,8 +19,8 @@ FULL = "kandinsky-2-1"
 EMBEDDED_FOLDER = Path(__file__).with_name(DEFAULT)
 _EMBEDDED_SIDE = 128  # px
 _EMBEDDED_NOTE = (
-    f"the model {DEFAULT!r} is small and draws only coloured shapes, at {_EMBEDDED_SIDE} px; the full one, after a "
-    f"download of 13 GB: kandinsky-blend stop, then kandinsky-blend start --model {FULL}"
+    f"the model {DEFAULT!r} is small and draws only coloured shapes, at {_EMBEDDED_SIDE} px; to get the full one, a "
+    f"download of 13 GB: kandinsky-blend models fetch {FULL}"
 )
 _INDEX = "model_index.json"
 
@@ -38,6 +38,7 @@ class Family:
         jobs: the kinds of job that the models can do, as the wire's requests name them.
         side: of the squares that the published model draws best, in px.
         published: hub ids by the names that a user may give instead.
+        downloads: bytes of a whole download of these, about.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Family:
     jobs: tuple[str, ...]
     side: int
     published: Mapping[str, str] = field(default_factory=dict)
+    downloads: Mapping[str, int] = field(default_factory=dict)
 
     def pipeline(self, part: str) -> Any:
         """The pipeline class of a part, imported now."""
@@ -85,6 +87,15 @@ class ModelSource:
         """The folder or hub id of the part that makes the pictures."""
         return list(self.parts.values())[-1]
 
+    @property
+    def repositories(self) -> dict[str, tuple[str, ...]]:
+        """The components that are needed of each repository of the hub; those of a folder need none."""
+        return {
+            place: self.family.components[part]
+            for part, place in self.parts.items()
+            if not Path(place).expanduser().is_dir()
+        }
+
 
 def _beside_its_prior(hub_id: str) -> Mapping[str, str]:
     """A 2.1 model's repositories: the prior's has the decoder's name with -prior behind it. Takes any hub id."""
@@ -105,10 +116,16 @@ KANDINSKY_2_1 = Family(
     jobs=("blend", "refine", "repaint"),
     side=768,
     published={FULL: "kandinsky-community/kandinsky-2-1"},
+    downloads={FULL: 13_000_000_000},
 )
 
 # Of several that know a hub id, or have all parts in a folder, the first is taken; the last knows any hub id.
 FAMILIES: tuple[Family, ...] = (KANDINSKY_2_1,)
+
+
+def published_names() -> tuple[str, ...]:
+    """The names of the models of the hub that are known here."""
+    return tuple(name for family in FAMILIES for name in family.published)
 
 
 def locate(name: str) -> ModelSource:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.file_download import DryRunFileInfo, repo_folder_name
+from huggingface_hub.file_download import DryRunFileInfo
 from huggingface_hub.utils.tqdm import tqdm
 
 from kandinsky_backend.blobs import Blob
 from kandinsky_backend.errors import CheckpointError, CheckpointNotFound, HubError
+from kandinsky_backend.hub_cache import bytes_in, free_bytes, repository_folder
 
 _LARGE = ".safetensors"  # the ending of the files that are worth to go on with
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
@@ -43,7 +44,7 @@ class Transfer:
     @property
     def done(self) -> int:
         """Bytes that have come."""
-        return min(max(0, _bytes_in(self.folder) - self.before), self.total)
+        return min(max(0, bytes_in(self.folder) - self.before), self.total)
 
 
 class _NoBar(tqdm):
@@ -92,13 +93,25 @@ class Repository:
             HubError: the hub cannot be reached, or does not let us in; or the disk is too small.
         """
         with self._translated():
-            files = self._missing(patterns)
-            large = [] if self.force_download else [self._blob(file) for file in files if _is_large(file)]
-            total = sum(file.file_size or 0 for file in files) - sum(blob.fetched_bytes for blob in large)
-            with self._transfer(total):
+            files, large = self._to_fetch(patterns)
+            with self._transfer(_bytes_of(files, large)):
                 for blob in large:
                     blob.fetch(self.token)
                 return Path(huggingface_hub.snapshot_download(self.repo_id, **self._options(patterns)))
+
+    def missing_bytes(self, patterns: list[str]) -> int:
+        """Count what `download` would fetch now.
+
+        Raises:
+            CheckpointNotFound, HubError: as of `download`.
+        """
+        with self._translated():
+            return _bytes_of(*self._to_fetch(patterns))
+
+    def _to_fetch(self, patterns: list[str]) -> tuple[list[DryRunFileInfo], list[Blob]]:
+        """The files that are missing, and those among them with which a download goes on."""
+        files = self._missing(patterns)
+        return files, [] if self.force_download else [self._blob(file) for file in files if _is_large(file)]
 
     def _options(self, patterns: list[str]) -> dict[str, Any]:
         return {
@@ -113,29 +126,30 @@ class Repository:
     @property
     def _folder(self) -> Path:
         """The repository's in the cache."""
-        cache = Path(self.cache_dir or constants.HF_HUB_CACHE).expanduser()
-        return cache / repo_folder_name(repo_id=self.repo_id, repo_type="model")
+        return repository_folder(self.repo_id, self.cache_dir)
 
     @contextmanager
     def _transfer(self, total: int) -> Iterator[None]:
         """Let others see how far a download of `total` bytes is. Raises HubError if the disk is too small for it."""
-        folder = self._folder
-        transfer = Transfer(folder / "blobs", total, _bytes_in(folder / "blobs"))
-        free = _free_bytes(folder)
-        if transfer.total > free:
-            raise HubError(
-                "{repo} is a download of {needed}, and {folder} has {free} left: make room there, or have HF_HOME name "
-                "a folder on another disk",
-                "disk-too-small",
-                repo=self.repo_id,
-                needed=_size(transfer.total),
-                free=_size(free),
-                folder=str(folder.parent),
-            )
+        blobs = self._folder / "blobs"
+        check_room(self.repo_id, total, self._folder.parent)
+        transfer = Transfer(blobs, total, bytes_in(blobs))
         if transfer.total:
             _transfers.append(transfer)
         try:
             yield
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise HubError(
+                "the disk has become full: {folder} has {free} left, and {missing} of {repo} are missing; make room, "
+                "and run again to go on with the download",
+                "disk-filled",
+                repo=self.repo_id,
+                folder=str(self._folder.parent),
+                free=_size(free_bytes(self._folder)),
+                missing=_size(transfer.total - transfer.done),
+            ) from exc
         finally:
             if transfer in _transfers:
                 _transfers.remove(transfer)
@@ -229,23 +243,31 @@ class Repository:
         return f" ({', '.join(found)})" if found else ""
 
 
+def check_room(repo: str, needed: int, folder: Path) -> None:
+    """Refuse a download that the disk of `folder` is too small for.
+
+    Raises:
+        HubError: it is.
+    """
+    free = free_bytes(folder)
+    if needed > free:
+        raise HubError(
+            "{repo} is a download of {needed}, and {folder} has {free} left: make room there, or have HF_HOME name "
+            "a folder on another disk",
+            "disk-too-small",
+            repo=repo,
+            needed=_size(needed),
+            free=_size(free),
+            folder=str(folder),
+        )
+
+
+def _bytes_of(files: list[DryRunFileInfo], large: list[Blob]) -> int:
+    return sum(file.file_size or 0 for file in files) - sum(blob.fetched_bytes for blob in large)
+
+
 def _is_large(file: DryRunFileInfo) -> bool:
     return file.filename.endswith(_LARGE) and bool(file.file_size)
-
-
-def _bytes_in(folder: Path) -> int:
-    """Bytes of the files in a folder; 0 where it is not there. One that goes away meanwhile is not counted."""
-    count = 0
-    for path in folder.iterdir() if folder.is_dir() else ():
-        with suppress(FileNotFoundError):
-            count += path.stat().st_size
-    return count
-
-
-def _free_bytes(folder: Path) -> int:
-    """Bytes that are free where the folder is, or will be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
 
 
 def _size(count: int) -> str:

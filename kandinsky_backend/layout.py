@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kandinsky_backend.errors import CheckpointBroken, CheckpointError, CheckpointNotFound, CheckpointRefused
-from kandinsky_backend.weight_files import check_links, read_json
+from kandinsky_backend.model_files import check_links, read_json
 
 INDEX = "model_index.json"
 CONFIGS = ("config.json", "scheduler_config.json", "preprocessor_config.json")

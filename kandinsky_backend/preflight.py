@@ -8,7 +8,8 @@ from pathlib import Path
 
 from kandinsky_backend import families, layout
 from kandinsky_backend.errors import CheckpointBroken
-from kandinsky_backend.weight_files import WeightFiles, read_json
+from kandinsky_backend.model_files import read_json
+from kandinsky_backend.weight_files import WeightFiles
 
 _TOKENIZER = "tokenizer"  # the component of that name; the others have a config
 _TAIL_BYTES = 64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -14,10 +13,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from kandinsky_backend.errors import CheckpointBroken
+from kandinsky_backend.model_files import read_json, unreadable
 
 _FLOATS = ("F32", "F16", "BF16")
 _NUMPYS_OWN = frozenset({"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
-MAX_JSON_BYTES = 16 * 2**20  # of a config or an index; the largest that is published has 1 MB
 _SAMPLE_BYTES = 4096
 # The package maps files into memory, where what was read stays until the file is closed: reading 5 GB would count as
 # 5 GB more of this process. So a file is opened anew after so many bytes.
@@ -148,61 +147,11 @@ class _OpenFile:
         return b"".join(samples)
 
 
-def check_size(path: Path, limit: int) -> None:
-    """Refuse a file that is larger than any of its kind, before it is read.
-
-    Raises:
-        CheckpointBroken: it has more than `limit` bytes.
-    """
-    if (size := path.stat().st_size) > limit:
-        raise CheckpointBroken(
-            "{path} has {size} bytes, and files of its kind at most {limit}: it is not what its name says",
-            "too-large",
-            path=str(path),
-            size=size,
-            limit=limit,
-        )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Raises:
-        CheckpointBroken: it holds something else.
-    """
-    check_size(path, MAX_JSON_BYTES)
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as exc:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise CheckpointBroken(
-            "{path} is not JSON, or was cut short: fetch it again ({reason})",
-            "no-json",
-            path=str(path),
-            reason=str(exc),
-        ) from exc
-    except OSError as exc:
-        raise _unreadable(path, exc) from exc
-    if not isinstance(value, dict):
-        raise CheckpointBroken(
-            "{path} holds a JSON {type} where an object is needed",
-            "no-object",
-            path=str(path),
-            type=type(value).__name__,
-        )
-    return value
-
-
-def _unreadable(path: Path, exc: OSError) -> CheckpointBroken:
-    return CheckpointBroken(
-        "{path} cannot be read: {reason}", "unreadable", path=str(path), reason=exc.strerror or str(exc)
-    )
-
-
 def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="np")
     except OSError as exc:
-        raise _unreadable(path, exc) from exc
+        raise unreadable(path, exc) from exc
     except SafetensorError as exc:
         raise CheckpointBroken(
             "{path} is not a safetensors file, or was cut short: fetch it again ({reason})",
@@ -210,39 +159,6 @@ def _opened(path: Path) -> Any:
             path=str(path),
             reason=str(exc),
         ) from exc
-
-
-def check_links(folder: Path, root: Path) -> None:
-    """Check that what a folder of a model holds lies in the model's own folder `root`, also where it is a link.
-
-    In a copy that huggingface_hub keeps, links lead to the blobs of the same repository, which belong to it.
-
-    Raises:
-        CheckpointBroken: a link leads out of it, or to what is not there, such as a disk that is not mounted.
-    """
-    own = (root.resolve(), _blobs_beside(root.resolve()))
-    for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
-        if not path.is_symlink() or path == root:
-            continue
-        if not path.exists():
-            raise CheckpointBroken(
-                "{path} is a link to {target}, which is not there: mount that place or fetch the model again",
-                "dangling-link",
-                path=str(path),
-                target=str(path.readlink()),
-            )
-        if not any(path.resolve().is_relative_to(place) for place in own):
-            raise CheckpointBroken(
-                "{path} is a link to {target}, out of the model's folder: put the file itself in its place",
-                "link-outside",
-                path=str(path),
-                target=str(path.readlink()),
-            )
-
-
-def _blobs_beside(root: Path) -> Path:
-    """Where the files lie if `root` is a copy of huggingface_hub's: REPOSITORY/snapshots/REVISION; else `root`."""
-    return root.parents[1] / "blobs" if root.parent.name == "snapshots" else root
 
 
 def _all_finite(values: npt.NDArray[Any]) -> bool:

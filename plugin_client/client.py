@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from plugin_client.exchange import Exchange
 from plugin_client.given import plain, plain_item, plain_settings, sides
 from plugin_client.job import BlendResult, Job
+from plugin_client.library_requests import LibraryRequests
 from plugin_client.picture_names import names_a_picture
 from plugin_client.transports.base import Transport
 from plugin_client.wire import codec
@@ -76,7 +77,7 @@ _REQUEST = (Submit.kind, "request")  # where a blend stands in what is sent
 DRAWN_SEEDS = 2**32  # short enough to be typed again
 
 
-class Client:
+class Client(LibraryRequests):
     """A connection to one daemon. It belongs to the thread that made it.
 
     Every request raises the errors of Exchange.ask: NoAnswer, Refused, VersionError and ProtocolError.

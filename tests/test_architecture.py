@@ -82,7 +82,15 @@ RULES = {
     "daemon.executors.ray_member": may_import("daemon plugin_client.wire", "ray"),
     # Imported by the process that owns the models only.
     "daemon.engine": may_import("daemon plugin_client.wire kandinsky_backend"),
-    "daemon.downloads": may_import("daemon plugin_client.wire kandinsky_backend"),
+    "daemon.downloads": may_import("daemon plugin_client.wire kandinsky_backend.families kandinsky_backend.library"),
+    # The look at what is on the disk, which takes none of the models' libraries.
+    "daemon.library": may_import(
+        "daemon plugin_client.wire kandinsky_backend.errors kandinsky_backend.families kandinsky_backend.hub_cache "
+        "kandinsky_backend.library"
+    ),
+    "daemon.library_worker": may_import(
+        "daemon plugin_client.wire kandinsky_backend.errors kandinsky_backend.families kandinsky_backend.library"
+    ),
     "daemon.refine_job": may_import("daemon plugin_client.wire kandinsky_backend", ""),
     "daemon.repaint_job": may_import("daemon plugin_client.wire kandinsky_backend", ""),
     "daemon.embeddings": may_import("daemon plugin_client.wire kandinsky_backend", "numpy"),
@@ -91,20 +99,32 @@ RULES = {
     "kandinsky_backend": may_import("kandinsky_backend", "mindspore numpy PIL"),
     "kandinsky_backend.errors": may_import(),
     "kandinsky_backend.families": may_import("kandinsky_backend.errors"),
-    "kandinsky_backend.layout": may_import("kandinsky_backend.errors kandinsky_backend.weight_files"),
+    "kandinsky_backend.model_files": may_import("kandinsky_backend.errors"),
+    "kandinsky_backend.layout": may_import("kandinsky_backend.errors kandinsky_backend.model_files"),
     "kandinsky_backend.preflight": may_import(
         "kandinsky_backend.errors kandinsky_backend.families kandinsky_backend.hub kandinsky_backend.layout "
-        "kandinsky_backend.weight_files"
+        "kandinsky_backend.model_files kandinsky_backend.weight_files"
     ),
     "kandinsky_backend.blobs": may_import("", "huggingface_hub"),
-    "kandinsky_backend.hub": may_import("kandinsky_backend.blobs kandinsky_backend.errors", "huggingface_hub httpx"),
-    "kandinsky_backend.weight_files": may_import("kandinsky_backend.errors", "numpy safetensors ml_dtypes"),
+    "kandinsky_backend.hub_cache": may_import("", "huggingface_hub"),
+    "kandinsky_backend.hub": may_import(
+        "kandinsky_backend.blobs kandinsky_backend.errors kandinsky_backend.hub_cache", "huggingface_hub httpx"
+    ),
+    "kandinsky_backend.fetching": may_import("kandinsky_backend.hub kandinsky_backend.layout"),
+    # The look at models, which takes none of their libraries; what it fetches with is imported by who fetches.
+    "kandinsky_backend.library": may_import(
+        "kandinsky_backend.errors kandinsky_backend.families kandinsky_backend.fetching kandinsky_backend.hub "
+        "kandinsky_backend.hub_cache kandinsky_backend.layout"
+    ),
+    "kandinsky_backend.weight_files": may_import(
+        "kandinsky_backend.errors kandinsky_backend.model_files", "numpy safetensors ml_dtypes"
+    ),
     "kandinsky_backend.weights": may_import(
         "kandinsky_backend.errors kandinsky_backend.ops", "mindspore numpy ml_dtypes"
     ),
     "kandinsky_backend.checkpoint": may_import(
-        "kandinsky_backend.errors kandinsky_backend.hub kandinsky_backend.layout kandinsky_backend.weight_files "
-        "kandinsky_backend.weights",
+        "kandinsky_backend.errors kandinsky_backend.fetching kandinsky_backend.hub kandinsky_backend.layout "
+        "kandinsky_backend.model_files kandinsky_backend.weight_files kandinsky_backend.weights",
         "mindspore transformers",
     ),
     "kandinsky_backend.models": may_import(
@@ -113,7 +133,8 @@ RULES = {
     # Pipelines know no blend, and a blend no pipeline: families name the classes that run their models.
     "kandinsky_backend.pipelines": may_import(
         "kandinsky_backend.checkpoint kandinsky_backend.device kandinsky_backend.errors kandinsky_backend.images "
-        "kandinsky_backend.layout kandinsky_backend.models kandinsky_backend.pipelines kandinsky_backend.repainting "
+        "kandinsky_backend.layout kandinsky_backend.model_files kandinsky_backend.models "
+        "kandinsky_backend.pipelines kandinsky_backend.repainting "
         "kandinsky_backend.residency kandinsky_backend.sampling kandinsky_backend.schedulers kandinsky_backend.texts "
         "kandinsky_backend.weight_files",
         "mindspore numpy PIL tqdm",

@@ -18,10 +18,15 @@ from daemon.__main__ import build_parser as daemon_parser
 from install.commands import COMMANDS
 from plugin_client import launch
 from plugin_client.cli.arguments import parse
+from tests.backend.hub_server import serve
 from tests.random_checkpoint import write_checkpoint
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text()
+
+
+FULL = "kandinsky-community/kandinsky-2-1"
+PARTS = {"": "decoder", "-prior": "prior"}  # of the full model, by the ends of their hub ids
 
 
 def blocks(language: str) -> list[str]:
@@ -83,12 +88,23 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", blocks("python"))
 def test_quoted_python_runs(block: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it stands, but for the full model, the size of the picture and the number of frames."""
+    """As it stands, but for the hub, the full model, the size of the picture and the number of frames."""
     monkeypatch.setenv("KANDINSKY_BLEND_HOME", str(workplace / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so small a model gains nothing from more, and they spin
     script = block.replace("kandinsky-community/kandinsky-2-1-prior", str(workplace / "model" / "prior"))
     script = script.replace("kandinsky-community/kandinsky-2-1", str(workplace / "model" / "decoder"))
     script = re.sub(r"768|512", "64", script).replace("count=8", "count=2")
+    repositories = {
+        f"kandinsky-community/kandinsky-2-1{end}": workplace / "model" / part for end, part in PARTS.items()
+    }
+    with serve(repositories) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(workplace / "hf"))
+        run(script, workplace)
+
+
+def run(script: str, workplace: Path) -> None:
+    """Run a script beside a daemon that ends with it."""
     with launch.start(None, []) as client:
         try:
             subprocess.run([sys.executable, "-c", script], cwd=workplace, check=True)

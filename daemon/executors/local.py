@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import platform
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
+from daemon import child
 from daemon.executors.base import (
     Embedding,
     Event,
@@ -194,13 +192,7 @@ class _Worker:
 
     def __init__(self, arguments: Sequence[str], wakeup: Wakeup) -> None:
         self._wakeup = wakeup
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "daemon.worker", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"},  # imports what we would
-            start_new_session=True,  # Ctrl-C in a terminal goes to the daemon alone, which ends its jobs first
-        )
+        self._process = child.start("daemon.worker", arguments)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.watchdog = Watchdog(self._process.pid)

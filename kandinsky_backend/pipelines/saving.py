@@ -12,8 +12,8 @@ from kandinsky_backend.checkpoint import Checkpoint
 from kandinsky_backend.errors import CheckpointRefused
 from kandinsky_backend.images import ClipImageProcessor
 from kandinsky_backend.layout import TOKENIZER_FILES
+from kandinsky_backend.model_files import read_json
 from kandinsky_backend.schedulers import Scheduler
-from kandinsky_backend.weight_files import read_json
 
 REFERENCE = "0.39.0"  # of diffusers; what it writes into its configs
 

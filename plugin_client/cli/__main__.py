@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from plugin_client.cli.arguments import parse
-from plugin_client.cli.daemon import cancel, fetch, forget, join, models, start, status, stop
+from plugin_client.cli.daemon import cancel, fetch, forget, join, start, status, stop
 from plugin_client.cli.drawing import extend, refine, remove, repaint
 from plugin_client.cli.exploring import explore
+from plugin_client.cli.library import models
 from plugin_client.cli.making import again, generate, show, sweep
 from plugin_client.cli.words import in_words
 from plugin_client.wire.errors import KandinskyError, UsageError

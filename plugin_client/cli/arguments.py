@@ -318,7 +318,7 @@ def _add_jobs(commands: Any) -> None:
 
 
 def _add_daemon(commands: Any) -> None:
-    _command(commands, "models", "list the models that the daemon offers, the default first")
+    _add_models(commands)
     start = _command(commands, "start", "start a daemon in the background", "See kandinsky-daemon --help for more.")
     start.add_argument(
         "--model",
@@ -343,6 +343,28 @@ def _add_daemon(commands: Any) -> None:
         "delete the prompts and pictures that are kept",
         "Of a daemon that runs: of all jobs that are over. Where none runs: everything, jobs that wait included.",
     )
+
+
+def _add_models(commands: Any) -> None:
+    models = _command(
+        commands,
+        "models",
+        "list the models, or fetch or remove one",
+        "The default model is the first. A download goes on when the terminal is closed; Ctrl-C stops it, and what has "
+        "come stays.",
+    )
+    actions = models.add_subparsers(dest="action", metavar="ACTION", parser_class=_CommandParser)
+    for action, help_ in (
+        ("fetch", "download a model, or go on with that; a daemon is started where none runs"),
+        ("stop", "stop a download"),
+        ("remove", "delete what was downloaded of a model, after a question"),
+    ):
+        command = _command(actions, action, help_)
+        command.add_argument("model", metavar="NAME", help="from the list that models shows")
+        if action == "remove":
+            command.add_argument("--yes", action="store_true", default=False, help="ask nothing")
+        if action != "stop":
+            _add_quiet(command)
 
 
 def _local_command(commands: Any, name: str, help_: str, more: str = "") -> argparse.ArgumentParser:

@@ -146,14 +146,6 @@ def _full_id(client: Client, beginning: str) -> str:
     return found[0]
 
 
-def models(arguments: argparse.Namespace) -> None:
-    """List the models that the daemon offers."""
-    with Client(arguments.endpoint) as client:
-        offered = client.models()
-    rows = [(model.name, "yes" if model.loaded else "no", model.hash[:12] or "-", model.note) for model in offered]
-    tell(table(("MODEL", "LOADED", "HASH", "NOTE"), rows))
-
-
 def start(arguments: argparse.Namespace) -> None:
     """Start a daemon in the background."""
     given = launch.model_arguments(arguments.model)

@@ -155,3 +155,10 @@ class JobFailed(KandinskyError):
 
 class JobCancelled(JobFailed):
     """The job ended because somebody cancelled it."""
+
+
+class LibraryError(KandinskyError):
+    """A model could not be fetched or removed; `code` is a value of messages.LIBRARY_FAULTS."""
+
+    def __init__(self, code: str, message: str, **data: object) -> None:
+        super().__init__(message, code, **data)

@@ -17,6 +17,7 @@ MAX_NOTE_CHARS = 1000  # of a refusal, failure or warning, and of the name of a 
 MAX_WARNINGS = 64
 MAX_JOBS = 200  # in one job list: the newest
 MAX_MODELS = 64
+MAX_LIBRARY = 80  # models that a daemon has or can fetch
 MAX_MACHINES = 256  # in one answer; a daemon may have more
 MAX_EMBEDS_WIDTH = 4096  # values of an embedding
 MIN_SIDE, MAX_SIDE = 16, 2048  # px, of a result
@@ -109,5 +110,20 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ModelInfo.jobs": (0, 16),
     "ModelInfo.jobs[]": _NAME,
     "ModelList.models": (1, MAX_MODELS),
+    "FetchModel.model": _NAME,
+    "StopFetch.model": _NAME,
+    "RemoveModel.model": _NAME,
+    "StoredModel.name": _NAME,
+    "StoredModel.source": _NOTE,
+    "StoredModel.disk": _COUNTER,
+    "StoredModel.download": _COUNTER,
+    "StoredModel.done": _COUNTER,
+    "StoredModel.total": _COUNTER,
+    "StoredModel.elapsed": _SECONDS,
+    "StoredModel.remaining": _REMAINING,
+    "StoredModel.message": _NOTE,
+    "LibraryList.models": (1, MAX_LIBRARY),
+    "LibraryList.folder": _NOTE,
+    "LibraryList.free": _COUNTER,
     "Refusal.message": _NOTE,
 }

@@ -27,7 +27,8 @@ RefusalCode = Literal[
     "bad-version",  # another protocol version
     "unknown-job",  # no job of that id was ever submitted, or it went long ago
     "gone",  # the job was released, or a limit let it go: the text says which
-    "unknown-model",  # the daemon does not offer that model
+    "unknown-model",  # the daemon does not offer that model, or it is to be fetched first
+    "model-in-use",  # jobs need what was to be removed, or it is being fetched or removed
     "queue-full",  # too many jobs wait, or too many bytes of pictures
     "not-ready",  # release of a job that has not ended
     "id-in-use",  # submit of another request under the id of a job
@@ -46,8 +47,19 @@ FailureCode = Literal[
     "internal",
 ]
 
+# What has become of the last attempt to fetch or remove a model.
+LibraryFault = Literal[
+    "stopped",  # somebody asked for it; what has come stays, and the next attempt goes on with it
+    "disk-full",  # the text has both numbers
+    "hub-unreachable",
+    "not-fetched",  # any other reason, which the text says
+    "not-removed",
+]
+ModelState = Literal["absent", "partly", "here", "waiting", "fetching", "removing"]
+
 REFUSALS: tuple[RefusalCode, ...] = get_args(RefusalCode)
 FAILURES: tuple[FailureCode, ...] = get_args(FailureCode)
+LIBRARY_FAULTS: tuple[LibraryFault, ...] = get_args(LibraryFault)
 
 
 @dataclass(frozen=True)
@@ -220,13 +232,45 @@ class ListModels:
 
 
 @dataclass(frozen=True)
+class ListLibrary:
+    """Ask for the models on the daemon's disk, and those that it can fetch. Answered by LibraryList."""
+
+    kind: ClassVar[str] = "library"
+
+
+@dataclass(frozen=True)
+class FetchModel:
+    """Have a model downloaded, or go on with that. Answered at once by LibraryList; again is harmless."""
+
+    kind: ClassVar[str] = "fetch-model"
+    model: str
+
+
+@dataclass(frozen=True)
+class StopFetch:
+    """Stop the download of a model. Answered by LibraryList; what has come stays."""
+
+    kind: ClassVar[str] = "stop-fetch"
+    model: str
+
+
+@dataclass(frozen=True)
+class RemoveModel:
+    """Delete what was downloaded of a model. Answered at once by LibraryList."""
+
+    kind: ClassVar[str] = "remove-model"
+    model: str
+
+
+@dataclass(frozen=True)
 class Shutdown:
     """End the daemon. Answered by Pong with `stopping` set. Jobs that it keeps go on when it is started again."""
 
     kind: ClassVar[str] = "shutdown"
 
 
-ClientMessage = Ping | Submit | Watch | Cancel | Status | ListJobs | Release | ListModels | Shutdown
+LibraryRequest = ListLibrary | FetchModel | StopFetch | RemoveModel
+ClientMessage = Ping | Submit | Watch | Cancel | Status | ListJobs | Release | ListModels | LibraryRequest | Shutdown
 
 
 # --- daemon to client --------------------------------------------------------------------------------------------
@@ -368,6 +412,34 @@ class ModelList:
 
 
 @dataclass(frozen=True)
+class StoredModel:
+    """A model on the daemon's disk, or one that can be fetched to it."""
+
+    name: str
+    source: str  # folder or hub id
+    state: ModelState
+    disk: int  # bytes that it takes now
+    download: int = 0  # bytes of a whole download, about; 0 where that is not known or there is none
+    done: int = 0  # bytes that have come, while it is fetched
+    total: int = 0  # bytes that were missing when that began; 0 until it is known
+    elapsed: float = 0.0  # s since that began
+    remaining: float = -1.0  # s, estimated; negative while it cannot be told
+    removable: bool = False  # whether it is here, as a whole or in part, and may be removed
+    fault: LibraryFault | None = None  # of the last attempt
+    message: str = ""  # one sentence on it
+
+
+@dataclass(frozen=True)
+class LibraryList:
+    """The models that the daemon was given, and those that it can fetch."""
+
+    kind: ClassVar[str] = "library-list"
+    models: tuple[StoredModel, ...]
+    folder: str  # where downloads go
+    free: int  # bytes on its disk
+
+
+@dataclass(frozen=True)
 class Refusal:
     """The answer to a request that the daemon does not do."""
 
@@ -376,4 +448,6 @@ class Refusal:
     message: str
 
 
-DaemonMessage = Pong | Accepted | Progress | Result | Failed | JobInfo | JobList | Released | ModelList | Refusal
+DaemonMessage = (
+    Pong | Accepted | Progress | Result | Failed | JobInfo | JobList | Released | ModelList | LibraryList | Refusal
+)

@@ -181,6 +181,15 @@ SENTENCES = {
     ("CheckpointRefused", "given-model"): [
         "the {name} was given to the pipeline as a model: only what from_pretrained read can be saved",
     ],
+    ("CheckpointRefused", "a-link"): [
+        "{path} is a link, which is left alone: remove it yourself",
+    ],
+    ("CheckpointRefused", "not-ours"): [
+        "{name} is not removed: its files are in {folder}, which was not made by a download",
+    ],
+    ("CheckpointRefused", "undeletable"): [
+        "{path} cannot be deleted: {reason}",
+    ],
     ("CheckpointRefused", "own-folder"): [
         "{path} is what the pipeline reads from: choose another folder to save it in",
     ],
@@ -210,6 +219,10 @@ SENTENCES = {
     ],
     ("HubError", "cut-off"): [
         "the download of {repo} failed, run again to go on with it: {reason}",
+    ],
+    ("HubError", "disk-filled"): [
+        "the disk has become full: {folder} has {free} left, and {missing} of {repo} are missing; make room, and run "
+        "again to go on with the download",
     ],
     ("HubError", "disk-too-small"): [
         "{repo} is a download of {needed}, and {folder} has {free} left: make room there, or have HF_HOME name a"

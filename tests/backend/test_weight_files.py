@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from kandinsky_backend.errors import CheckpointBroken
-from kandinsky_backend.weight_files import WeightFiles, read_json
+from kandinsky_backend.model_files import read_json
+from kandinsky_backend.weight_files import WeightFiles
 from tests.random_checkpoint import WeightsWriter
 from tests.random_weights import random_tensor
 from tests.refusals import refused

@@ -23,11 +23,14 @@ from plugin_client.wire.messages import (
     ClientMessage,
     DaemonMessage,
     EmbedsItem,
+    FetchModel,
     Item,
     JobInfo,
     JobList,
     JobState,
+    LibraryList,
     ListJobs,
+    ListLibrary,
     ListModels,
     ModelInfo,
     ModelList,
@@ -40,10 +43,13 @@ from plugin_client.wire.messages import (
     Refusal,
     Release,
     Released,
+    RemoveModel,
     Repaint,
     Result,
     Shutdown,
     Status,
+    StopFetch,
+    StoredModel,
     Submit,
     TextItem,
     Watch,
@@ -122,6 +128,7 @@ class Script:
 
     jobs: tuple[JobInfo, ...] = ()
     models: tuple[ModelInfo, ...] = (ModelInfo("kandinsky-2-1", "hub", "f00d" * 8, True, "random weights"),)
+    library: tuple[StoredModel, ...] = (StoredModel("kandinsky-2-1", "hub", "here", 13_200_000_000, removable=True),)
     asked: list[ClientMessage] = field(default_factory=list)
     submitted: dict[str, Submit] = field(default_factory=dict)
 
@@ -137,6 +144,8 @@ class Script:
                 return [PONG]
             case ListModels():
                 return [ModelList(self.models)]
+            case ListLibrary() | FetchModel() | StopFetch() | RemoveModel():
+                return [LibraryList(self.library, "/cache", 10**11)]
             case ListJobs():
                 return [JobList(self.jobs)]
             case Status():

@@ -14,7 +14,7 @@ SOUTH = Machine("south", "CPU", "bfloat16", memory=4, models=(FOUND,))
 def test_nothing_is_known_before_a_machine_is() -> None:
     machines = Machines(["m"])
     assert (machines.device, machines.precision, machines.memory) == ("", "", 0)
-    assert machines.models() == (ModelInfo("m", source="m", hash="", loaded=False),)
+    assert machines.models(["m"]) == (ModelInfo("m", source="m", hash="", loaded=False),)
 
 
 def test_machines_count_together_and_each_word_once() -> None:
@@ -28,9 +28,9 @@ def test_a_model_is_told_by_the_first_machine_that_has_found_its_files() -> None
     machines = Machines(["m"])
     machines.change(NORTH)
     machines.change(SOUTH)
-    assert machines.models() == (FOUND,)
+    assert machines.models(["m"]) == (FOUND,)
     machines.change(replace(NORTH, models=(replace(FOUND, hash="", loaded=True),)))
-    assert machines.models() == (replace(FOUND, loaded=True),)
+    assert machines.models(["m"]) == (replace(FOUND, loaded=True),)
 
 
 def test_clients_are_told_of_machines_and_how_many_jobs_they_run() -> None:
@@ -48,7 +48,7 @@ def test_clients_are_told_of_machines_and_how_many_jobs_they_run() -> None:
 def test_models_keep_the_order_in_which_they_are_offered() -> None:
     machines = Machines(["b", "m"])
     machines.change(SOUTH)
-    assert [model.name for model in machines.models()] == ["b", "m"]
+    assert [model.name for model in machines.models(["b", "m"])] == ["b", "m"]
 
 
 def test_a_change_replaces_what_was_known_and_a_removal_forgets_it() -> None:

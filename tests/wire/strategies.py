@@ -108,7 +108,7 @@ def _of_type(hint: Any, name: str) -> st.SearchStrategy[Any]:
         low, high = BOUNDS[name]
         return st.lists(entries, min_size=int(low), max_size=int(min(high, MOST_ENTRIES))).map(tuple)
     if origin in (Union, types.UnionType):
-        return st.one_of(*(st.none() if arg is type(None) else records(arg) for arg in args))
+        return st.one_of(*(st.none() if arg is type(None) else _of_type(arg, name) for arg in args))
     if hint is bool:
         return st.booleans()
     return _bounded(hint, *BOUNDS[name]) if hint in (str, int, float) else records(hint)

@@ -28,6 +28,7 @@ PARTS = {
     "request `repaint`": messages.Repaint,
     "model": messages.ModelInfo,
     "machine": messages.MachineInfo,
+    "stored model": messages.StoredModel,
 }
 KINDS = {f"`{cls.kind}`": cls for cls in (*get_args(ClientMessage), *get_args(DaemonMessage))}
 NAMES = {cls: heading for heading, cls in PARTS.items()} | {messages.JobInfo: "job", Item: "item"}
@@ -67,9 +68,15 @@ def type_name(hint: Any) -> str:
 
 
 def bounds(hint: Any, name: str) -> str:
+    if get_origin(hint) in (Union, types.UnionType):
+        return bounds(get_args(hint)[0], name)
     if get_origin(hint) is Literal:
         choices = get_args(hint)
-        return "see Codes" if choices in (messages.REFUSALS, messages.FAILURES) else ", ".join(choices)
+        return (
+            "see Codes"
+            if choices in (messages.REFUSALS, messages.FAILURES, messages.LIBRARY_FAULTS)
+            else ", ".join(choices)
+        )
     if get_origin(hint) is Annotated and isinstance(note := get_args(hint)[1], Setting):
         return f"{note.bounds[0]:.0f}..{note.bounds[1]:.0f}"
     found = BOUNDS.get(name) or BOUNDS.get(f"{name}[]")
@@ -118,7 +125,7 @@ def test_the_limits_are_the_code_s() -> None:
 
 def test_the_codes_are_the_code_s() -> None:
     codes = [row[0] for row in rows(section("Codes"))]
-    assert codes == [*messages.REFUSALS, *messages.FAILURES]
+    assert codes == [*messages.REFUSALS, *messages.FAILURES, *messages.LIBRARY_FAULTS]
 
 
 def test_the_version_is_the_code_s() -> None:

@@ -299,8 +299,8 @@ def test_models_are_listed(script: Script, capsys: pytest.CaptureFixture[str]) -
     assert (
         capsys.readouterr().out
         == """\
-MODEL          LOADED  HASH          NOTE
-kandinsky-2-1  yes     f00df00df00d  random weights
+MODEL          ON DISK  LOADED  HASH          NOTE
+kandinsky-2-1  13.2 GB  yes     f00df00df00d  random weights
 """
     )
 
