@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 NODES_PAUSE = 1.0  # s between two looks at which nodes there are
 CONNECT_SECONDS = 5.0
+END_SECONDS = 8.0  # that leaving the cluster may take
 ACCELERATOR = "NPU"  # Ray's name of an Ascend
 GONE = "its machine has left the cluster"
 
@@ -145,6 +146,14 @@ class RayExecutor:
 
     def stop(self) -> None:
         self._stopped.set()
+        leaving = threading.Thread(target=self._leave, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(END_SECONDS)
+        if leaving.is_alive():
+            log.warning("the cluster does not answer, and is left without a word")
+
+    def _leave(self) -> None:
+        """Leave the cluster when all is ended; in a thread, since a lost head lets it wait."""
         for seat in self._seats.values():
             seat.member.end()
         for seat in self._seats.values():

@@ -20,7 +20,6 @@ from plugin_client.wire.messages import JobRequest
 LOOK_PAUSE = 2.0  # s between two looks at an idle worker
 MAX_RESTARTS = 5  # of a worker that has finished no job meanwhile
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # s before the actor is made again: doubled at each loss in a row
-END_SECONDS = 5.0  # that a member's thread has to end
 
 
 class Life:
@@ -119,8 +118,8 @@ class Member:
             self._life.end()
 
     def join(self) -> None:
-        """Wait for the end, for END_SECONDS at most."""
-        self._thread.join(END_SECONDS)
+        """Wait for the end."""
+        self._thread.join()
 
     def _follow(self) -> None:
         lives = losses = 0

@@ -106,7 +106,7 @@ class StruckEngine(FakeEngine):
         for event in super().run(job, blend, known):
             yield event
             begun = Path(self._models[0]) / "begun"
-            if blend.seed == STRUCK_SEED and not begun.exists():
+            if blend.seed == STRUCK_SEED and isinstance(event, JobAdvanced) and not begun.exists():
                 begun.touch()
                 time.sleep(3600)
 

@@ -189,7 +189,8 @@ def test_a_machine_is_killed_in_a_sweep_and_every_frame_arrives_once(daemons: Da
             wait_until(lambda: len(client.ping().machines) == 3, "three machines are ready")
             frames = [replace(blend("slow slow"), seed=n) for n in range(FRAMES)]
             sweep = Sweep(client.submit_blend, frames)
-            for _ in sweep.watch():
+            while not sweep.is_over:
+                sweep.poll(0.1)
                 if len(machines) == 3 and (tmp_path / "begun").exists():
                     (struck,) = [job for job in client.jobs() if job.title.endswith(f"seed {STRUCK_SEED}")]
                     (doomed,) = struck.machines
