@@ -52,7 +52,7 @@ class Router:
             with suppress(zmq.ZMQError):  # a peer of the oldest ZeroMQ: its messages do not say where they came from
                 self.connections.note_message(name, int(frames[0].get(zmq.SRCFD)))
         user = self._user(frames)
-        if user != OWN_USER and not self._admits(user):  # revoked since it connected
+        if self._is_revoked(user):
             self.connections.let_go(name)
             return None
         return name, user, [frame.bytes if len(frame) < LARGE else cast("bytes", frame.buffer) for frame in frames]
@@ -64,16 +64,23 @@ class Router:
         key = str(frames[0].get("User-Id"))
         return OWN_USER if key == self.own_key else key
 
+    def _is_revoked(self, user: str) -> bool:
+        """Whether a user who was admitted is so no more."""
+        return user != OWN_USER and not self._admits(user)
+
     def takes_result(self, client: bytes) -> bool:
         """Whether send() would take a message with pictures for this client now."""
         return self._outbox.takes_large(client)
 
-    def send(self, client: bytes, frames: Sequence[bytes]) -> bool:
-        """Send a message; False if the client does not read at present.
+    def send(self, client: bytes, user: str, frames: Sequence[bytes]) -> bool:
+        """Send a message to a client of a user; False if it does not read at present.
 
         Raises:
-            ClientGone: it has no connection.
+            ClientGone: it has no connection, or its user's key was revoked, which ends the connection.
         """
+        if self._is_revoked(user):
+            self.connections.let_go(client)
+            raise ClientGone
         size = sum(map(len, frames))
         if not self._outbox.has_room(client, size):
             return False

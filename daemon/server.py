@@ -357,7 +357,7 @@ class Server:
     def _send(self, asker: Asker, message: DaemonMessage) -> bool:
         """Send a message; False if the client does not read at present, or is gone for good."""
         try:
-            return self._router.send(asker.client, codec.encode(message, asker.request_id))
+            return self._router.send(asker.client, asker.user, codec.encode(message, asker.request_id))
         except ClientGone:
             self._watchers.remove_client(asker.client)
             return False
