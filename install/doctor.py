@@ -1,4 +1,7 @@
-"""`python3 install doctor`: checks each thing that the plug-in needs, and says what to do where one is missing."""
+"""`python3 install doctor`: checks each thing that the plug-in needs, and says what to do where one is missing.
+
+`--ray HOST:PORT` names the Ray cluster to check; without it, that is the one that runs here.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ START, INSTALL = "Start GIMP 3 once, then run python3 install gimp", "Run python
 # Of the full model, on the Hugging Face hub; the model side knows them too.
 REPOSITORIES = ("kandinsky-community/kandinsky-2-1-prior", "kandinsky-community/kandinsky-2-1")
 FULL = "kandinsky-blend start --model kandinsky-2-1"
+RAY = "--ray"
+NO_RAY = 2  # exit code of the check where Ray is not installed
 LIMIT = 120.0  # s for a command to answer: the first start of a daemon loads a library from a cold disk
 
 
@@ -76,14 +81,14 @@ class Hint(Finding):
 
 def run(environment: Environment, arguments: Sequence[str]) -> int:
     """Run all checks and print their results; 1 when any has failed."""
-    if arguments:
-        raise InstallError(f"doctor takes no arguments, and was given {' '.join(arguments)}.")
+    if arguments and (arguments[0] != RAY or len(arguments) != 2):
+        raise InstallError(f"doctor takes {RAY} HOST:PORT or nothing, and was given {' '.join(arguments)}.")
     found = profiles(Path.home(), os.environ, sys.platform)
     findings = [*check_gimps(found), check_environment(environment), *check_plugins(found, environment.python)]
     daemon = check_daemon(environment)
     runs = not any(isinstance(finding, Hint) or finding.is_amiss for finding in daemon[:1])
     findings += [check_connection(profile, environment.python, runs) for profile in found if is_installed(profile)]
-    findings += [*daemon, *check_speed(environment)]
+    findings += [*daemon, *check_speed(environment), *check_ray(environment, arguments[1:])]
     print(*findings, sep="\n")
     amiss = sum(finding.is_amiss for finding in findings)
     print(f"\n{amiss} amiss: do what the arrows say, from the top." if amiss else "\nNothing is amiss.")
@@ -216,6 +221,17 @@ def check_speed(environment: Environment) -> list[Finding]:
     said, exit_code = _ask([str(environment.python), "-m", "kandinsky_backend.ops.plans"])
     slow = "Pictures are made all the same, but take longer"
     return [Hint("speed", said[-1], slow) if exit_code else Finding("speed", said[-1])]
+
+
+def check_ray(environment: Environment, address: Sequence[str]) -> list[Finding]:
+    """Check Ray, which hands jobs to several machines, by a round trip to each; nothing where it is not installed."""
+    if not environment.python.exists():
+        return []
+    said, exit_code = _ask([str(environment.python), "-m", "daemon.executors.ray_check", *address])
+    if exit_code == NO_RAY:
+        to_do = f"Run {environment.python} -m pip install '.[ray]'"
+        return [Finding("Ray", "it is not installed", to_do)] if address else []
+    return [Finding("Ray", said[-1], "See daemon/CLUSTER.md" if exit_code else "")]
 
 
 def check_download(home: Path, variables: Mapping[str, str]) -> Finding:

@@ -78,6 +78,7 @@ RULES = {
     "daemon.server": may_import("daemon plugin_client.wire", "zmq"),
     "daemon.executors.channel": may_import("daemon plugin_client.wire", "msgpack"),
     "daemon.executors.ray": may_import("daemon plugin_client.wire", "ray"),
+    "daemon.executors.ray_check": may_import("daemon plugin_client.wire", "ray"),
     "daemon.executors.ray_worker": may_import("daemon plugin_client.wire", "ray"),
     "daemon.executors.ray_member": may_import("daemon plugin_client.wire", "ray"),
     # Imported by the process that owns the models only.

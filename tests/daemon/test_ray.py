@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from daemon.executors import ray_member
 from daemon.executors.base import JobDone, JobFailed, JobGivenBack
 from daemon.executors.ray import Node, connect, living_nodes, workers_on
 from daemon.executors.ray_member import Lost, Member
+from install.doctor import check_ray
+from install.environment import Environment
 from plugin_client.client import Client
 from plugin_client.sweep import Sweep
 from plugin_client.wire.messages import Result
@@ -124,6 +127,16 @@ def test_a_worker_with_another_model_is_refused_by_name(nodes: Studio, caplog: p
         run.wait_for_slots(1)
         assert "its model 'fake' has the fingerprint weights" in caplog.text
         assert isinstance(run.run(new_id(), blend("quick", count=2)), JobDone)
+
+
+@pytest.mark.slow
+def test_the_doctor_has_every_machine_answer(nodes: Studio) -> None:
+    (finding,) = check_ray(Environment(PROJECT), [nodes.address])
+    assert re.match(r"2\S+ for Python 3\S+; a task came back from 3 machines in ", finding.found)
+    assert not finding.is_amiss
+    (nowhere,) = check_ray(Environment(PROJECT), ["127.0.0.1:1"])
+    assert "there is no Ray cluster to join at '127.0.0.1:1'" in nowhere.found
+    assert nowhere.is_amiss
 
 
 @pytest.mark.slow  # loads the embedded model
