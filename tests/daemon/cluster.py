@@ -29,7 +29,7 @@ from tests.daemon.conftest import children
 
 LOOPBACK = "127.0.0.{}"  # from 2 on: of 127.0.0.1 Ray makes the address that others see
 PROJECT = Path(__file__).parents[2]
-CLUSTER_PATIENCE = 60.0  # s: a node or an actor takes seconds to start where the machine is loaded
+CLUSTER_PATIENCE = 100.0  # s: a node or an actor takes seconds to start where the machine is loaded
 STORE_BYTES = 80 * 2**20  # of a node's pictures
 
 

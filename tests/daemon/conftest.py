@@ -52,11 +52,11 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def wait_until(look: Callable[[], T], what: str) -> T:
+def wait_until(look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
     """The first thing that `look` finds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain until {what}"
+        assert time.monotonic() < deadline, f"waited {patience} s in vain until {what}"
         time.sleep(0.01)
     return found
 
