@@ -10,7 +10,7 @@ from plugin_client.client import Client
 from plugin_client.editor.titles import progress_line
 from plugin_client.editor.translation import _
 from plugin_client.formatting import clock, duration, last_failures, size
-from plugin_client.wire.messages import JobInfo, ModelInfo, Pong
+from plugin_client.wire.messages import JobInfo, MachineInfo, ModelInfo, Pong
 
 DEVICES = {"CPU": _("the processor (CPU)"), "Ascend": _("an Ascend accelerator (NPU)")}
 PRECISIONS = {
@@ -61,11 +61,20 @@ def memory(pong: Pong) -> str:
     return size(pong.memory) if pong.memory else _("Not known yet")
 
 
-def machine_lines(pong: Pong) -> str:
-    """A line for each machine where there are several, such as "studio3: 1 of 2 at work"; else ""."""
-    line = _("{name}: {running} of {slots} at work")
-    several = pong.machines if len(pong.machines) > 1 else ()
-    return "\n".join(line.format(name=one.name, running=one.running, slots=one.slots) for one in several)
+def machine_lines(pong: Pong, jobs: Sequence[JobInfo]) -> str:
+    """A line for each machine where there are several, such as "studio3: 1 of 2 at work (0.3 a cat, seed 7)"; else "".
+
+    Of the jobs only this user's own are known by their titles.
+    """
+    return "\n".join(_machine_line(one, jobs) for one in pong.machines) if len(pong.machines) > 1 else ""
+
+
+def _machine_line(machine: MachineInfo, jobs: Sequence[JobInfo]) -> str:
+    line = _("{name}: {running} of {slots} at work").format(
+        name=machine.name, running=machine.running, slots=machine.slots
+    )
+    own = ", ".join(job.title for job in jobs if machine.name in job.machines)
+    return f"{line} ({own})" if own else line
 
 
 def model_line(model: ModelInfo) -> str:

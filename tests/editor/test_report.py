@@ -9,7 +9,7 @@ import pytest
 
 from plugin_client.client import Client
 from plugin_client.editor import report
-from plugin_client.wire.messages import JobInfo, ModelInfo, Pong
+from plugin_client.wire.messages import JobInfo, MachineInfo, ModelInfo, Pong
 from tests.client.scripted_daemon import PONG, Script, job_info
 
 JOBS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(4)]
@@ -25,6 +25,15 @@ JOBS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(4)]
 )
 def test_a_job_is_told_in_a_line(job: JobInfo, line: str) -> None:
     assert report.job_line(job) == line
+
+
+def test_each_of_several_machines_is_told_with_what_it_works_on() -> None:
+    one, other = (MachineInfo(f"studio{n}", "CPU", "float32", 0, slots=2, running=n) for n in range(2))
+    several = replace(PONG, machines=(one, other))
+    jobs = (job_info(JOBS[0], machines=("studio1",)), job_info(JOBS[1], "queued"))
+    assert report.machine_lines(several, jobs) == "studio0: 0 of 2 at work\nstudio1: 1 of 2 at work (cat)"
+    assert report.machine_lines(several, ()).endswith("studio1: 1 of 2 at work")  # another person's
+    assert report.machine_lines(replace(PONG, machines=(one,)), jobs) == ""
 
 
 def test_a_job_that_waits_is_told_with_the_one_that_runs() -> None:

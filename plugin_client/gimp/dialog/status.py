@@ -167,7 +167,7 @@ class Facts(Gtk.Grid):
             pong.version if pong else "",
             report.computes(pong) if pong else "",
             report.memory(pong) if pong else "",
-            report.machine_lines(pong) if pong else "",
+            report.machine_lines(pong, found.jobs if found else ()) if pong else "",
             "\n".join(map(report.model_line, found.models)) if found else "",
         ]
         for label, text in zip(self._values, texts, strict=True):
