@@ -8,12 +8,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.embedded.score import SCORES
 from tests.golden.compare import COMPARISONS
 
 os.environ["LANGUAGE"] = "en"  # the plug-in's texts, on a machine that speaks another
+hypothesis.settings.register_profile("any machine", deadline=None)  # one that is loaded takes its time
+hypothesis.settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us in the background has it ignored
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, which the daemons of tests would inherit

@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks.cluster [--frames N]`: a sweep on 1, 2 and 4 workers of a Ray cluster, and the overhead.
 
+Takes a few minutes, prints a table and writes it to results/cluster.md, where it was told no other number of frames.
 Each worker computes in one thread, with the embedded model. The overhead of a job is what one worker of a cluster takes
 beyond the local executor for the same frames, and for jobs that do nothing.
 """
@@ -10,8 +11,9 @@ import argparse
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from daemon.executors.base import Executor, JobDone, JobFailed, JobGivenBack
 from daemon.executors.local import LocalExecutor
@@ -26,6 +28,7 @@ WORKERS = (1, 2, 4)
 FRAMES = 48
 PATIENCE = 600.0  # s
 TICK = 0.1  # s, as the daemon's
+RESULTS = Path(__file__).parent / "results" / "cluster.md"
 
 
 @dataclass(frozen=True)
@@ -95,31 +98,44 @@ def on_a_cluster(engine: str, workers: int, requests: Sequence[JobRequest], what
         return measured(what or f"Ray, {workers} workers", executor, workers, requests)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=FRAMES)
-    frames = sweep(parser.parse_args().frames)
+def measure(frames: Sequence[Blend]) -> Iterator[str]:
+    """The lines of the table and what follows from it, each as soon as it is known."""
     idle = nothing(4 * len(frames))
-    os.environ["OMP_NUM_THREADS"] = "1"
-    # Else Ray's processes give way to whatever else the machine does.
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (Ray's own spelling)
-    print(f"{len(frames)} frames of {SIDE} px, {STEPS} steps; {os.cpu_count()} processors, one thread a worker\n")
-    print("| | frames a minute | ms a job | ms of the daemon's processor a job |\n|---|---|---|---|")
+    load = f"{os.getloadavg()[0]:.1f}"
+    yield f"{len(frames)} frames of {SIDE} px, {STEPS} steps; {os.cpu_count()} processors, one thread a worker."
+    yield f"Of the machine's processors {load} were busy on average in the minute before.\n"
+    yield "| | frames a minute | ms a job | ms of the daemon's processor a job |\n|---|---|---|---|"
     local = measured("local", LocalExecutor(arguments(ENGINE)), 1, frames)
-    print(local, flush=True)
+    yield str(local)
     rows = {}
     for workers in WORKERS:
         rows[workers] = on_a_cluster(ENGINE, workers, frames)
-        print(rows[workers], flush=True)
+        yield str(rows[workers])
     near = measured("local, jobs that do nothing, 768 px", LocalExecutor(arguments(STAND_IN)), 1, idle)
-    print(near, flush=True)
+    yield str(near)
     far = on_a_cluster(STAND_IN, 1, idle, "Ray, 1 worker, jobs that do nothing, 768 px")
-    print(far, flush=True)
+    yield f"{far}\n"
     for workers, row in rows.items():
-        print(f"\nefficiency of {workers} against one: {rows[1].seconds / row.seconds / workers:.2f}", end="")
+        yield f"- efficiency of {workers} against one: {rows[1].seconds / row.seconds / workers:.2f}"
     more = (rows[1].seconds - local.seconds) / len(frames)
-    print(f"\noverhead of Ray a frame: {1000 * more:.0f} ms, {100 * more * len(frames) / local.seconds:.1f} %")
-    print(f"overhead of Ray a job that does nothing: {1000 * (far.seconds - near.seconds) / len(idle):.0f} ms")
+    yield f"- overhead of Ray a frame: {1000 * more:.0f} ms, {100 * more * len(frames) / local.seconds:.1f} %"
+    each = (far.seconds - near.seconds) / len(idle)
+    yield f"- overhead of Ray a job that does nothing: {1000 * each:.0f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=FRAMES)
+    number = parser.parse_args().frames
+    os.environ["OMP_NUM_THREADS"] = "1"
+    # Else Ray's processes give way to whatever else the machine does.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (Ray's own spelling)
+    lines = []
+    for line in measure(sweep(number)):
+        print(line, flush=True)
+        lines.append(line)
+    if number == FRAMES:
+        RESULTS.write_text("# A sweep on a Ray cluster\n\n" + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
