@@ -143,6 +143,8 @@ class Engine:
             loaded=blender is not None and blender.loaded,
             note=source.note,
             side=source.side,
+            sampler=source.sampling.sampler,
+            steps=source.sampling.steps,
             family=source.family.name,
             jobs=source.family.jobs,
         )

@@ -19,7 +19,7 @@ from plugin_client.pictures import write_png
 
 ACROSS = (0.0, 0.5, 1.0)  # how far from the first picture to the second
 DOWN = (0.0, 0.4, 0.8)  # the weight of the prompt; the pictures have the rest
-SETTINGS = {"steps": 6, "seed": 11}
+SETTINGS = {"seed": 11}
 
 CELL = 192  # px, a blend in the sheet
 GAP = 12

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from kandinsky_backend.errors import CheckpointNotFound
+from plugin_client.wire.settings import Sampling
 
+REFERENCE = Sampling("own", 50)
 DEFAULT = "embedded"  # ships with the package, in the folder of that name
 FULL = "kandinsky-2-1"
 EMBEDDED_FOLDER = Path(__file__).with_name(DEFAULT)
@@ -22,6 +24,7 @@ _EMBEDDED_NOTE = (
     f"the model {DEFAULT!r} is small and draws only coloured shapes, at {_EMBEDDED_SIDE} px; to get the full one, a "
     f"download of 13 GB: kandinsky-blend models fetch {FULL}"
 )
+_EMBEDDED_SAMPLING = Sampling("dpm++_karras", 12)  # shows what was asked for as often as 50 of DDIM: its card
 _INDEX = "model_index.json"
 
 
@@ -37,6 +40,7 @@ class Family:
         repositories: the hub ids of a model's parts, of the hub id that a user gives; None if it is of another family.
         jobs: the kinds of job that the models can do, as the wire's requests name them.
         side: of the squares that the published model draws best, in px.
+        sampling: of the published model.
         published: hub ids by the names that a user may give instead.
         downloads: bytes of a whole download of these, about.
     """
@@ -47,6 +51,7 @@ class Family:
     repositories: Callable[[str], Mapping[str, str] | None]
     jobs: tuple[str, ...]
     side: int
+    sampling: Sampling
     published: Mapping[str, str] = field(default_factory=dict)
     downloads: Mapping[str, int] = field(default_factory=dict)
 
@@ -72,6 +77,7 @@ class ModelSource:
         label: what strangers may read in a recipe: of a folder only its own name, with a slash behind it.
         parts: the folder or hub id of each part; the last makes the pictures.
         side: of the squares that the model draws best, in px.
+        sampling: of requests that leave it to the model.
         note: what whoever uses it should know.
     """
 
@@ -80,6 +86,7 @@ class ModelSource:
     family: Family
     parts: Mapping[str, str]
     side: int
+    sampling: Sampling
     note: str = ""
 
     @property
@@ -115,6 +122,8 @@ KANDINSKY_2_1 = Family(
     repositories=_beside_its_prior,
     jobs=("blend", "refine", "repaint"),
     side=768,
+    # Twice the steps that the small model needs. The published weights were never drawn with here.
+    sampling=Sampling("dpm++_karras", 25),
     published={FULL: "kandinsky-community/kandinsky-2-1"},
     downloads={FULL: 13_000_000_000},
 )
@@ -136,7 +145,7 @@ def locate(name: str) -> ModelSource:
     """
     if name == DEFAULT:
         parts = {part: str(EMBEDDED_FOLDER / part) for part in KANDINSKY_2_1.pipelines}
-        return ModelSource(name, name, KANDINSKY_2_1, parts, _EMBEDDED_SIDE, _EMBEDDED_NOTE)
+        return ModelSource(name, name, KANDINSKY_2_1, parts, _EMBEDDED_SIDE, _EMBEDDED_SAMPLING, _EMBEDDED_NOTE)
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         return _local(name, folder)
@@ -155,14 +164,14 @@ def _local(name: str, folder: Path) -> ModelSource:
         )
     family = next((family for family in whole if family.made(folder)), whole[-1])
     parts = {part: str(folder / part) for part in family.pipelines}
-    return ModelSource(name, f"{folder.resolve().name}/", family, parts, family.side)
+    return ModelSource(name, f"{folder.resolve().name}/", family, parts, family.side, family.sampling)
 
 
 def _on_hub(name: str, hub_id: str, known: tuple[str, ...]) -> ModelSource:
     if _may_be_hub_id(hub_id):
         for family in FAMILIES:
             if parts := family.repositories(hub_id):
-                return ModelSource(name, name, family, parts, family.side)
+                return ModelSource(name, name, family, parts, family.side, family.sampling)
     raise CheckpointNotFound(
         "no model is called {name!r}: give one of {known}, a folder that holds prior/ and decoder/, or a hub id",
         "unknown-model",

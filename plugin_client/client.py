@@ -62,7 +62,7 @@ from plugin_client.wire.messages import (
 )
 from plugin_client.wire.paths import owner_token, parse_endpoint
 from plugin_client.wire.schema import Real
-from plugin_client.wire.settings import SETTINGS, redraw_settings
+from plugin_client.wire.settings import SETTINGS, Sampling, redraw_settings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -430,6 +430,12 @@ def model_here(blend: AnyRequest, offered: Sequence[ModelInfo]) -> str:
         *(model.name for model in offered if f"{Path(model.name).name}/" == blend.model),
     ]
     return next(iter(candidates), "")
+
+
+def best_sampling(offered: Sequence[ModelInfo], name: str) -> Sampling:
+    """Return the sampler and the steps of the model `name`, or the first for "", where it is left to choose."""
+    found = [model for model in offered if model.name == name or not name]
+    return Sampling(found[0].sampler, found[0].steps) if found else Sampling()
 
 
 def _connect(endpoint: str | None) -> Transport:

@@ -19,14 +19,15 @@ MOST_PIXELS = 256**2  # of a draft: noise depends on the size, so that up to her
 def draft_of(request: R) -> R:
     """Return the request with few steps, as one picture, and not larger than MOST_PIXELS, of the same shape.
 
+    Steps that are left to the model count as many: which model it will be is not known here.
     Its items, seed and all that is embedded stay, so that a daemon that has embedded them once runs no encoder again.
     """
     width, height = request.width, request.height
     scale = math.sqrt(MOST_PIXELS / (width * height)) if width * height > MOST_PIXELS else 1.0
     return replace(
         request,
-        steps=min(request.steps, DRAFT_STEPS),
-        sampler=DRAFT_SAMPLER if request.steps > DRAFT_STEPS else request.sampler,
+        steps=min(request.steps or DRAFT_STEPS, DRAFT_STEPS),
+        sampler=request.sampler if 0 < request.steps <= DRAFT_STEPS else DRAFT_SAMPLER,
         count=1,
         width=round(width * scale),
         height=round(height * scale),

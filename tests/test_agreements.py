@@ -18,7 +18,7 @@ from plugin_client.editor import geometry
 from plugin_client.wire import codec, messages, recipe, settings
 from plugin_client.wire.errors import ProtocolError
 from plugin_client.wire.messages import Blend, Picture, TextItem
-from plugin_client.wire.settings import SETTINGS, Blending
+from plugin_client.wire.settings import AUTO, SETTINGS, Blending
 
 WEIGHTS = [
     (1.0,), (-1.0,), (0.0, 0.0), (0.5, 0.5), (0.5, -0.5), (0.5, -1.0), (-1.0, -2.0), (1e-10, 1e-10),
@@ -35,7 +35,7 @@ def test_a_strip_that_the_model_side_would_refuse_to_crop_is_known_to_an_editor(
 
 
 def test_the_samplers_that_a_client_asks_for_are_those_of_the_model_side() -> None:
-    assert SETTINGS["sampler"].choices == SAMPLERS
+    assert SETTINGS["sampler"].choices == (AUTO, *SAMPLERS)
 
 
 def test_a_client_and_the_pipelines_run_as_many_steps_of_each_strength() -> None:

@@ -99,7 +99,7 @@ RULES = {
     "daemon.blend_job": may_import("daemon plugin_client.wire kandinsky_backend", "numpy PIL"),
     "kandinsky_backend": may_import("kandinsky_backend", "mindspore numpy PIL"),
     "kandinsky_backend.errors": may_import(),
-    "kandinsky_backend.families": may_import("kandinsky_backend.errors"),
+    "kandinsky_backend.families": may_import("kandinsky_backend.errors plugin_client.wire.settings"),
     "kandinsky_backend.model_files": may_import("kandinsky_backend.errors"),
     "kandinsky_backend.layout": may_import("kandinsky_backend.errors kandinsky_backend.model_files"),
     "kandinsky_backend.preflight": may_import(

@@ -24,10 +24,12 @@ from kandinsky_backend.blend.request import BlendRequest, Embeds, RefineRequest,
 from kandinsky_backend.blend.roles import ImageDecoder, ImagePrior
 from kandinsky_backend.blend.tasks import Stage, Task, Workspace, tasks_of
 from kandinsky_backend.errors import BlendError
+from kandinsky_backend.families import REFERENCE
 from kandinsky_backend.images import to_pil
 from kandinsky_backend.sampling import Array
 from kandinsky_backend.schedulers.samplers import sampler
 from kandinsky_backend.texts import shortened
+from plugin_client.wire.settings import Sampling
 
 _PREVIEW_LATENTS = 16  # latent pixels on the longer side of a preview: 128 px, a few hundredths of a step's work
 
@@ -73,16 +75,24 @@ class Blender:
         identity: of their weights; a part of every recipe.
         cache: may be shared by several models: its keys name the model.
         side: of the squares that the model draws best, in px.
+        sampling: of requests that leave it to the model.
     """
 
     def __init__(
-        self, prior: ImagePrior, decoder: ImageDecoder, identity: Identity, cache: EmbedsCache, side: int = 512
+        self,
+        prior: ImagePrior,
+        decoder: ImageDecoder,
+        identity: Identity,
+        cache: EmbedsCache,
+        side: int = 512,
+        sampling: Sampling = REFERENCE,
     ) -> None:
         self.prior = prior
         self.decoder = decoder
         self.identity = identity
         self.cache = cache
         self.side = side
+        self.sampling = sampling
 
     @property
     def loaded(self) -> bool:
@@ -151,7 +161,9 @@ class Blender:
         return bytes_needed((part for task in tasks for part in task.parts), self.decoder, request.settings)
 
     def _prepared(self, request: BlendRequest) -> tuple[BlendRequest, Redrawing | None]:
-        """The request with items and a size, and the picture that it starts from."""
+        """The request with items, a size, a sampler and steps, and the picture that it starts from."""
+        asked = Sampling(request.settings.sampler, request.settings.steps)
+        request = replace(request, settings=replace(request.settings, **asked.by(self.sampling)._asdict()))
         if not isinstance(request, RefineRequest | RepaintRequest):
             return request, None
         redrawing = redrawing_of(request, self.decoder, self.side)

@@ -38,4 +38,4 @@ def open_blender(source: ModelSource, dtype: ms.Type, residency: Residency, cach
     model_hash = hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()
     precision = device.name_of(device.compute_dtype(dtype))
     identity = Identity(source.label, model_hash, precision, device.current())
-    return Blender(pipelines["prior"], pipelines["decoder"], identity, cache, source.side)
+    return Blender(pipelines["prior"], pipelines["decoder"], identity, cache, source.side, source.sampling)

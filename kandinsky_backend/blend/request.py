@@ -49,9 +49,9 @@ class BlendRequest:
     """All that a blend needs.
 
     `items` are one or more, where nothing else is said; their weights are finite numbers, which whoever takes a request
-    from outside has checked. The settings' width and height are those of the picture in px, not 0; `model`,
-    `model_hash` and `preview_every` are of no concern here. Variation n of a seed is the same picture whatever else is
-    asked for.
+    from outside has checked. The settings' width and height are those of the picture in px, not 0; no steps and the
+    sampler "auto" are left to the model; `model`, `model_hash` and `preview_every` are of no concern here. Variation n
+    of a seed is the same picture whatever else is asked for.
     """
 
     items: tuple[Item, ...]
@@ -121,9 +121,9 @@ def check(request: BlendRequest) -> None:
     redraws = isinstance(request, RefineRequest | RepaintRequest)
     for name in ("width", "height"):
         _check_least(name, getattr(request.settings, name), 0 if redraws else 1)
-    for name in ("steps", "prior_steps", "count"):
+    for name in ("prior_steps", "count"):
         _check_least(name, getattr(request.settings, name), 1)
-    for name in ("seed", "variation"):
+    for name in ("steps", "seed", "variation"):
         _check_least(name, getattr(request.settings, name), 0)
     for item in request.items:
         if isinstance(item, Picture) and item.fit == "crop":

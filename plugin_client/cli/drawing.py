@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from plugin_client.cli.daemon import client_for_recipe, client_offering
 from plugin_client.cli.outputs import check_free, check_losses, check_places, numbered, write_drawn
 from plugin_client.cli.terminal import follow_or_cancel, say, tell, warn
 from plugin_client.cli.words import changes, in_words
-from plugin_client.client import make_redraw, model_here
+from plugin_client.client import best_sampling, make_redraw, model_here
 from plugin_client.wire.errors import BadValue, UsageError
-from plugin_client.wire.messages import Redraw
+from plugin_client.wire.messages import ModelInfo, Redraw
 from plugin_client.wire.recipe import Recipe, parse_recipe
-from plugin_client.wire.settings import strength_steps
+from plugin_client.wire.settings import Sampling, strength_steps
 
 
 def repaint(arguments: argparse.Namespace) -> None:
@@ -72,15 +73,19 @@ def _draw(sheet: Canvas, arguments: argparse.Namespace) -> None:
     if not arguments.force:
         check_free(outputs)
     with client_offering(request.model, arguments) as client:
-        say(
-            arguments,
-            f"seed {request.seed}; {strength_steps(request.steps, request.strength)} of {request.steps} steps",
-        )
+        say(arguments, _seed_and_steps(request, client.models()))
         job = client.submit_drawing(sheet, request)
         write_drawn(job, outputs, follow_or_cancel(job, arguments), sheet)
         job.release()
         origins.forget(job.id)
     tell_written(outputs, request.seed, arguments)
+
+
+def _seed_and_steps(request: Redraw, offered: Sequence[ModelInfo]) -> str:
+    """The seed, and how many of the steps run as far as that is known: a daemon that was just started may not."""
+    steps = Sampling(request.sampler, request.steps).by(best_sampling(offered, request.model)).steps
+    run = f"; {strength_steps(steps, request.strength)} of {steps} steps" if steps else ""
+    return f"seed {request.seed}{run}"
 
 
 def draw_again(arguments: argparse.Namespace, original: Recipe, output: Path) -> None:

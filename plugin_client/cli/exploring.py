@@ -13,10 +13,11 @@ from plugin_client.cli.asked import given_items, settings_of, something_of, tell
 from plugin_client.cli.daemon import client_offering
 from plugin_client.cli.outputs import check_free, check_losses, check_places
 from plugin_client.cli.terminal import follow_or_cancel, say
-from plugin_client.client import Client, make_blend
+from plugin_client.client import Client, best_sampling, make_blend
 from plugin_client.sweep import Sweep
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.messages import Blend
+from plugin_client.wire.settings import Sampling
 
 
 def explore(arguments: argparse.Namespace) -> None:
@@ -32,7 +33,8 @@ def explore(arguments: argparse.Namespace) -> None:
         work = Sweep(client.submit_blend, sheets.drafts_of(cells))
         try:
             result = follow_or_cancel(work, arguments)
-            recipes = _in_full([cell for row in cells for cell in row], result.recipes)
+            best = best_sampling(client.models(), blend.model)
+            recipes = _in_full([cell for row in cells for cell in row], result.recipes, best)
             pictures.write_sheet(arguments.output, result.pictures, recipes, sheets.CELLS)
         except OSError as exc:
             raise KandinskyError(f"{arguments.output} cannot be written: {exc.strerror or exc}") from exc
@@ -47,11 +49,14 @@ def _with_size(blend: Blend, client: Client) -> Blend:
     return replace(blend, width=sides[0], height=sides[0]) if sides and not blend.width else blend
 
 
-def _in_full(cells: Sequence[Blend], recipes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The recipes of the cells at full quality: those of their drafts, but for what draft_of changed."""
+def _in_full(cells: Sequence[Blend], recipes: Sequence[dict[str, Any]], best: Sampling) -> list[dict[str, Any]]:
+    """The recipes of the cells at full quality, by a model that draws best with `best`.
+
+    They are those of their drafts, but for what draft_of changed.
+    """
     return [
         recipe
-        | {"steps": cell.steps, "sampler": cell.sampler}
+        | Sampling(cell.sampler, cell.steps).by(best)._asdict()
         | ({"width": cell.width, "height": cell.height} if cell.width else {})
         for cell, recipe in zip(cells, recipes, strict=True)
     ]

@@ -17,10 +17,10 @@ from plugin_client.job import BlendResult, Job
 from plugin_client.wire.errors import KandinskyError, ProtocolError, UsageError
 from plugin_client.wire.messages import Blend, Item, TextItem
 from plugin_client.wire.recipe import Recipe, parse_recipe
-from plugin_client.wire.settings import recorded
+from plugin_client.wire.settings import AUTO, recorded
 
-# What a blend may leave to the daemon, so that it is known from the recipe alone.
-_LEFT_TO_THE_DAEMON = ("width", "height", "model", "model_hash")
+# What a blend may leave to the daemon by these values, so that it is known from the recipe alone.
+_LEFT_TO_THE_DAEMON = {"width": 0, "height": 0, "model": "", "model_hash": "", "steps": 0, "sampler": AUTO}
 
 
 def numbered(output: Path, count: int) -> list[Path]:
@@ -138,7 +138,7 @@ def _makes(blend: Blend, recipe: Recipe | None) -> bool:
     known = recorded(blend) | {
         name: value
         for name, value in recorded(recipe.settings).items()
-        if name in _LEFT_TO_THE_DAEMON and not getattr(blend, name)
+        if name in _LEFT_TO_THE_DAEMON and getattr(blend, name) == _LEFT_TO_THE_DAEMON[name]
     }
     items = [item for item in blend.items if item.weight]  # a recipe leaves the others out
     return known == recorded(recipe.settings) and list(map(_seen, items)) == list(map(_seen, recipe.blend.items))

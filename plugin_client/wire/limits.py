@@ -106,6 +106,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ModelInfo.hash": _NAME,
     "ModelInfo.note": _NOTE,
     "ModelInfo.side": (0, MAX_SIDE),
+    "ModelInfo.steps": (0, 1000),
     "ModelInfo.family": _NAME,
     "ModelInfo.jobs": (0, 16),
     "ModelInfo.jobs[]": _NAME,

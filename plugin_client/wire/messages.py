@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from plugin_client.wire.settings import BlendSettings, Resamplings, Strength
+from plugin_client.wire.settings import AUTO, BlendSettings, Resamplings, Sampler, Strength
 
 PROTOCOL_VERSION = 2
 DEFAULT_MODEL = "embedded"  # the model that a daemon offers when it was given none
@@ -399,6 +399,8 @@ class ModelInfo:
     loaded: bool  # whether the weights that denoise are in memory now
     note: str = ""  # a plain word about it, e.g. why it cannot be loaded
     side: int = 0  # px, of the squares that it draws best; 0 until that is known
+    sampler: Sampler = AUTO  # that it draws best with, where none is asked for; "auto" until that is known
+    steps: int = 0  # of that sampler, which lose nothing; 0 until that is known
     family: str = ""  # of its architecture, e.g. "kandinsky-2.1"; "" until that is known
     jobs: tuple[str, ...] = ()  # the kinds of request that it can do; none until that is known
 

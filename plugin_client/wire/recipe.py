@@ -187,7 +187,7 @@ def parse_recipe(plain: object) -> Recipe:
     if "items" not in current:
         raise BadValue(_ROOT, "items", Fault.MISSING_FIELD)
     items = _items(current.pop("items"))
-    settings = _read(_SETTINGS, {name: current.pop(name) for name in _RECORDED & current.keys()})
+    settings = _read(_SETTINGS, _SILENT | {name: current.pop(name) for name in _RECORDED & current.keys()})
     redrawn = _read_redrawn(kind, current) if kind in _REDRAWN else None
     recipe = Recipe(items, settings, _read(_PROVENANCE, current), redrawn)
     recipe.check()
@@ -229,6 +229,8 @@ def item_from_plain(plain: object, where: Path) -> TextItem | EmbedsItem:
 
 # --- reading -----------------------------------------------------------------------------------------------------
 
+# Of a recipe that does not say: it is older than what a model does best. Later ones say what was taken.
+_SILENT: dict[str, Any] = {"steps": 50, "sampler": "own"}
 _RECORDED = {name for name, one in SETTINGS.items() if one.setting.is_recorded}
 _SETTINGS = schema.record(BlendSettings)
 _PROVENANCE = schema.record(Provenance)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from plugin_client.wire.limits import (
     MAX_COUNT,
@@ -24,7 +24,11 @@ from plugin_client.wire.limits import (
 from plugin_client.wire.marking import N_
 
 Blending = Literal["linear", "spherical"]
-Sampler = Literal["own", "ddim", "p_sampler", "dpm++", "dpm++_karras", "unipc"]
+Sampler = Literal["auto", "own", "ddim", "p_sampler", "dpm++", "dpm++_karras", "unipc"]
+
+AUTO: Sampler = "auto"  # left to the model, as 0 steps are
+_FOR_FEW_STEPS: frozenset[Sampler] = frozenset({"dpm++", "dpm++_karras", "unipc"})
+_MANY_STEPS = 50  # of the other samplers, as in the reference
 
 RECIPE_VERSION = 2  # of the recipes that are written
 
@@ -84,7 +88,15 @@ class BlendSettings:
         str,
         Setting(N_("what the picture is not to show"), _TEXT, N_("_Keep away from"), asked="of new pictures"),
     ] = ""
-    steps: Annotated[int, Setting(N_("of denoising; fewer are quicker and rougher"), _STEPS, N_("S_teps"))] = 50
+    steps: Annotated[
+        int,
+        Setting(
+            N_("of denoising; fewer are quicker and rougher; 0 leaves them to the model"),
+            (0, _STEPS[1]),
+            N_("S_teps"),
+            left_out="as many as lose nothing, which the model knows",
+        ),
+    ] = 0
     guidance: Annotated[
         float,
         Setting(
@@ -145,10 +157,14 @@ class BlendSettings:
     sampler: Annotated[
         Sampler,
         Setting(
-            N_("how the steps are taken; dpm++ and unipc are made for few; the original's draws noise at each"),
+            N_(
+                "how the steps are taken; auto is the model's best; dpm++ and unipc are made for few; the original's "
+                "draws noise at each"
+            ),
             label=N_("Sampler"),
             choices={
-                "own": N_("The model's own"),
+                "auto": N_("The model's best"),
+                "own": N_("The checkpoint's own"),
                 "ddim": N_("DDIM"),
                 "p_sampler": N_("p-sampler, as in the original"),
                 "dpm++": N_("DPM-Solver++ 2M"),
@@ -157,7 +173,7 @@ class BlendSettings:
             },
             is_advanced=True,
         ),
-    ] = "own"
+    ] = AUTO
     prior_steps: Annotated[
         int,
         Setting(
@@ -254,6 +270,22 @@ def redraw_settings(request: type[BlendSettings]) -> list[SettingField]:
 def recorded(settings: BlendSettings) -> dict[str, Any]:
     """Return the settings that a recipe holds, as plain values."""
     return {name: getattr(settings, name) for name, one in SETTINGS.items() if one.setting.is_recorded}
+
+
+class Sampling(NamedTuple):
+    """A sampler and its number of steps; "auto" and 0 where that is left to the model, or not known of it."""
+
+    sampler: Sampler = AUTO
+    steps: int = 0
+
+    def by(self, best: Sampling) -> Sampling:
+        """Return what a model that loses nothing with `best` makes of this, which was asked for.
+
+        A sampler that was chosen instead of the best, and is not made for few steps, takes as many as in the reference.
+        """
+        sampler = best.sampler if self.sampler == AUTO else self.sampler
+        enough = best.steps if sampler == best.sampler or sampler in _FOR_FEW_STEPS else _MANY_STEPS
+        return Sampling(sampler, self.steps or enough)
 
 
 def strength_steps(steps: int, strength: float) -> int:

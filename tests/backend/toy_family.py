@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn
 
-from kandinsky_backend.families import KANDINSKY_2_1, Family
+from kandinsky_backend.families import KANDINSKY_2_1, REFERENCE, Family
 from kandinsky_backend.models import movq
 from kandinsky_backend.pipelines import KandinskyPriorPipeline
 from kandinsky_backend.pipelines.base import ModelFiles, Pipeline, scheduler_of, to_host
@@ -90,6 +90,7 @@ TOY = Family(
     repositories=_repositories,
     jobs=("blend",),
     side=96,
+    sampling=REFERENCE,
     published={"toy-1": "someone/toy-1"},
 )
 

@@ -56,9 +56,10 @@ from plugin_client.wire.messages import (
 )
 from plugin_client.wire.paths import default_address, make_data_folder
 from plugin_client.wire.recipe import picture_hash
-from plugin_client.wire.settings import RECIPE_VERSION, recorded
+from plugin_client.wire.settings import RECIPE_VERSION, Sampling, recorded
 
 OWN_SIDE = 24  # px; of the pictures of which no size was asked
+OWN_SAMPLING = Sampling("unipc", 20)  # of those of which none was
 PONG = Pong("0.1.0", 4711, 63.0, "CPU", "float32", 0, 0, 2_100_000_000)
 
 
@@ -72,6 +73,7 @@ def result(submit: Submit) -> Result:
     request = submit.request
     if isinstance(request, Blend) and not request.width:
         request = replace(request, width=OWN_SIDE, height=OWN_SIDE)
+    request = replace(request, **Sampling(request.sampler, request.steps).by(OWN_SAMPLING)._asdict())
     shape = request if isinstance(request, Blend) else request.source
     pictures = tuple(
         Picture(
@@ -127,7 +129,9 @@ class Script:
     """What a daemon answers. Tests change a field, or override a method."""
 
     jobs: tuple[JobInfo, ...] = ()
-    models: tuple[ModelInfo, ...] = (ModelInfo("kandinsky-2-1", "hub", "f00d" * 8, True, "random weights"),)
+    models: tuple[ModelInfo, ...] = (
+        ModelInfo("kandinsky-2-1", "hub", "f00d" * 8, True, "random weights", **OWN_SAMPLING._asdict()),
+    )
     library: tuple[StoredModel, ...] = (StoredModel("kandinsky-2-1", "hub", "here", 13_200_000_000, removable=True),)
     asked: list[ClientMessage] = field(default_factory=list)
     submitted: dict[str, Submit] = field(default_factory=dict)

@@ -129,7 +129,7 @@ def test_wire_items_are_sent_as_they_are() -> None:
         ([("a", "1")], {}, ("items", 0, "weight"), Fault.NOT_IN_RANGE),
         ([("a", 1)], {"size": (0, 768)}, ("width",), Fault.SIDE),
         ([("a", 1)], {"size": (768, 5000)}, ("height",), Fault.NOT_WHOLE_IN_RANGE),
-        ([("a", 1)], {"steps": 0}, ("steps",), Fault.NOT_WHOLE_IN_RANGE),
+        ([("a", 1)], {"steps": -1}, ("steps",), Fault.NOT_WHOLE_IN_RANGE),
         ([("x" * 4001, 1)], {}, ("items", 0, "text"), Fault.LENGTH_OF_TEXT),
     ],
 )

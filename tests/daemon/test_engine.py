@@ -173,6 +173,14 @@ def test_the_embedded_model_has_a_size_of_its_own_and_says_that_it_is_small() ->
     assert "small" in offered.note
 
 
+def test_the_embedded_model_takes_the_steps_that_it_says_where_none_are_asked_for() -> None:
+    engine = Engine([EMBEDDED], "cpu", "auto", memory=None)
+    [offered] = engine.models()
+    result = result_of(engine, Blend((TextItem("a red circle", 1.0),), width=64, height=64, prior_steps=2, seed=3))
+    assert (offered.sampler, offered.steps) == ("dpm++_karras", 12)
+    assert (result.recipe["sampler"], result.recipe["steps"]) == (offered.sampler, offered.steps)
+
+
 def test_a_model_of_another_family_is_offered_and_blends(
     tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

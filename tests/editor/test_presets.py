@@ -68,7 +68,7 @@ def test_what_is_left_out_is_the_default() -> None:
         ('{"preset": 0, "name": "a", "settings": {}, "prompts": []}', "it must be a map of name, preset, prompts, set"),
         ('{"preset": 1, "name": " ", "settings": {}, "prompts": []}', "the name of a preset is ' ': must have from 1"),
         ('{"preset": 1, "name": "a", "settings": [], "prompts": []}', "settings must be a map, and prompts a list"),
-        ('{"preset": 1, "name": "a", "settings": {"steps": 0}, "prompts": []}', "settings.steps is 0"),
+        ('{"preset": 1, "name": "a", "settings": {"steps": -1}, "prompts": []}', "settings.steps is -1"),
         ('{"preset": 1, "name": "a", "settings": {"colour": 1}, "prompts": []}', "settings has"),
         ('{"preset": 1, "name": "a", "settings": {}, "prompts": [{"text": "a"}]}', "prompts[0]"),
     ],
@@ -93,7 +93,7 @@ def test_a_preset_of_a_newer_version_is_refused_by_its_version(tmp_path: Path) -
 def test_what_cannot_be_read_back_is_not_written(home: Path) -> None:
     save_preset(SOFT)
     with pytest.raises(UsageError, match=r"settings\.steps is 0"):
-        save_preset(Preset("Soft", {"steps": 0}, ()))
+        save_preset(Preset("Soft", {"steps": -1}, ()))
     assert saved_presets() == ([SOFT], [])
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 from kandinsky_backend import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.embedded.train.captions import Said, caption
 from kandinsky_backend.embedded.train.scenes import SIZE
+from kandinsky_backend.families import REFERENCE
 from kandinsky_backend.schedulers.samplers import SAMPLERS, sampler
 from plugin_client.drafts import DRAFT_SAMPLER, DRAFT_STEPS
-from plugin_client.wire.settings import BlendSettings
 from tests.embedded.measure import Seen, measure
 from tests.embedded.scores import some_combinations
 
@@ -36,7 +36,7 @@ class Manner:
     steps: int
 
 
-RESULT = Manner(BlendSettings.sampler, BlendSettings.steps)
+RESULT = Manner(*REFERENCE)
 DRAFT = Manner(DRAFT_SAMPLER, DRAFT_STEPS)
 
 

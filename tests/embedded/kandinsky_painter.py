@@ -11,18 +11,24 @@ from PIL import Image
 
 from kandinsky_backend import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.embedded.train.scenes import SIZE
+from kandinsky_backend.families import DEFAULT, locate
 from kandinsky_backend.images import to_pil
+from kandinsky_backend.schedulers.samplers import sampler
 from tests.embedded.scores import Wish
 
 BATCH = 16
 
 
 class KandinskyPainter:
-    """A folder with prior/ and decoder/, in float32. `steps` overrides the wishes', which are alike in a call."""
+    """A folder with prior/ and decoder/, in float32, and the sampler that the embedded model draws best with.
+
+    `steps` overrides the wishes', which are alike in a call.
+    """
 
     def __init__(self, folder: Path, steps: int | None = None) -> None:
         self.prior = KandinskyPriorPipeline.from_pretrained(str(folder / "prior"))
         self.decoder = KandinskyPipeline.from_pretrained(str(folder / "decoder"))
+        self.decoder.scheduler = sampler(locate(DEFAULT).sampling.sampler, self.decoder.scheduler)
         self.steps = steps
         self._painted: dict[Hashable, Image.Image] = {}
         for pipeline in (self.prior, self.decoder):

@@ -36,7 +36,6 @@ from plugin_client.wire.settings import BlendSettings
 from tests.embedded.measure import Seen, colour_shares, mark_mask, measure
 from tests.embedded.score import Score
 
-STEPS = 12
 MARGIN = 10  # px of ground between a shape and the edge of its box,
 LEAST = 4  # px, and between the box and the edge of the picture
 SEAM = 12  # of 255: the largest step of the mean colour at a mask's edge
@@ -68,7 +67,7 @@ class Case:
 
     @property
     def settings(self) -> BlendSettings:
-        return BlendSettings(steps=STEPS, seed=self.seed)
+        return BlendSettings(seed=self.seed)
 
     def repainting(self) -> RepaintRequest:
         return RepaintRequest(_words(self.asked), self.settings, self.source, self.mask)

@@ -134,7 +134,7 @@ def embeds(packed: object) -> dict[str, Any]:
         ({"width": 768.0}, ("width",), Fault.NOT_WHOLE_IN_RANGE),
         ({"width": "768"}, ("width",), Fault.NOT_WHOLE_IN_RANGE),
         ({"height": 2049}, ("height",), Fault.NOT_WHOLE_IN_RANGE),
-        ({"steps": 0}, ("steps",), Fault.NOT_WHOLE_IN_RANGE),
+        ({"steps": -1}, ("steps",), Fault.NOT_WHOLE_IN_RANGE),
         ({"guidance": float("nan")}, ("guidance",), Fault.NOT_IN_RANGE),
         ({"guidance": float("inf")}, ("guidance",), Fault.NOT_IN_RANGE),
         ({"guidance": False}, ("guidance",), Fault.NOT_IN_RANGE),

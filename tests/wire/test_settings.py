@@ -8,7 +8,7 @@ from plugin_client.cli.arguments import parse
 from plugin_client.wire import schema
 from plugin_client.wire.errors import BadValue
 from plugin_client.wire.messages import Blend
-from plugin_client.wire.settings import SETTINGS, BlendSettings, recorded, strength_steps
+from plugin_client.wire.settings import AUTO, SETTINGS, BlendSettings, Sampling, recorded, strength_steps
 
 ASKED = [name for name, one in SETTINGS.items() if one.setting.asked != "never"]
 OF_OLD_PICTURES = [name for name, one in SETTINGS.items() if one.setting.asked == "always"]
@@ -82,3 +82,25 @@ def test_the_shell_has_an_option_for_each_setting(
 )
 def test_the_steps_of_a_strength_are_the_nearest_and_none_only_for_0(steps: int, strength: float, kept: int) -> None:
     assert strength_steps(steps, strength) == kept
+
+
+BEST = Sampling("dpm++_karras", 12)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        (Sampling(), BEST),
+        (Sampling(AUTO, 30), Sampling("dpm++_karras", 30)),
+        (Sampling("unipc", 0), Sampling("unipc", 12)),
+        (Sampling("ddim", 0), Sampling("ddim", 50)),
+        (Sampling("own", 7), Sampling("own", 7)),
+    ],
+)
+def test_what_is_left_to_a_model_is_as_it_draws_best(asked: Sampling, taken: Sampling) -> None:
+    assert asked.by(BEST) == taken
+
+
+def test_what_is_not_known_of_a_model_stays_left_to_it() -> None:
+    assert Sampling().by(Sampling()) == Sampling()
+    assert Sampling("ddim", 0).by(Sampling()) == Sampling("ddim", 50)

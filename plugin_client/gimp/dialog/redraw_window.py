@@ -112,6 +112,7 @@ class RedrawDialog(GeneratingDialog):
 
     def _show_capabilities(self, known: DaemonCapabilities) -> None:
         super()._show_capabilities(known)
+        self._region.suit(known.models)
         self._say_whether_able()
 
     def _follow_the_choice(self) -> None:

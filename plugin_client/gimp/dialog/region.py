@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from gi.repository import Gimp, GObject, Gtk
@@ -12,7 +13,7 @@ from plugin_client.gimp.dialog.strength import StrengthBox
 from plugin_client.gimp.dialog.widgets import FieldRows, choice, spin
 from plugin_client.regions import MOST_GROWTH
 from plugin_client.wire.errors import KandinskyError
-from plugin_client.wire.messages import Refine, Repaint
+from plugin_client.wire.messages import ModelInfo, Refine, Repaint
 from plugin_client.wire.settings import BlendSettings, redraw_settings
 
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
@@ -39,6 +40,7 @@ class RegionBox(Gtk.Box):
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.config = config
         self.image = image
+        self._strength: StrengthBox | None = None
         self._line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=50, no_show_all=True)
         self.pack_start(self._line, False, False, 0)
         self.fill()
@@ -58,9 +60,15 @@ class RegionBox(Gtk.Box):
         """Put the fields."""
 
     def put_strength(self, request: type[BlendSettings]) -> None:
-        """Put how much is drawn anew, as a kind of request knows it."""
-        (strength,) = (one for one in redraw_settings(request) if not one.setting.is_advanced)
-        self.pack_start(StrengthBox(self.config, strength), False, False, 0)
+        """Put the field of the strength that this kind of request has."""
+        [setting] = [one for one in redraw_settings(request) if one.name == "strength"]
+        self._strength = StrengthBox(self.config, setting)
+        self.pack_start(self._strength, False, False, 0)
+
+    def suit(self, offered: Sequence[ModelInfo]) -> None:
+        """Show what the fields come to with whichever of these models is chosen."""
+        if self._strength is not None:
+            self._strength.suit(offered)
 
     def refresh(self) -> None:
         """Read the image anew: the artist comes back from it."""

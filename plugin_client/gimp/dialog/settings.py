@@ -9,12 +9,14 @@ from gi.repository import Gimp, GObject, Gtk
 from plugin_client.editor.capabilities import DaemonCapabilities
 from plugin_client.editor.geometry import side_of
 from plugin_client.editor.translation import _, unmarked
+from plugin_client.gimp.dialog.sampling import StepsField
 from plugin_client.gimp.dialog.seed import SeedBox
 from plugin_client.gimp.dialog.size import SizeBox
 from plugin_client.gimp.dialog.widgets import FieldRows, choice, named, pass_on_the_wheel, spin
 from plugin_client.wire.settings import SETTINGS, SettingField
 
 ASKED = [one for one in SETTINGS.values() if one.setting.asked != "never"]
+_AUTO_CHARS = 8  # of the number of steps, where the model chooses it
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
 
 
@@ -103,7 +105,11 @@ class Settings(Gtk.Box):
             return self._bound(
                 one.option, named(Gtk.Entry(hexpand=True, activates_default=True, width_chars=10), name), "text"
             )
-        number = spin(name, *one.setting.bounds, one.setting.increment, digits=1 if one.type is float else 0)
+        digits = 1 if one.type is float else 0
+        number = spin(name, *one.setting.bounds, one.setting.increment, digits)
+        if one.name == "steps":
+            number.set_width_chars(_AUTO_CHARS)
+            self._steps = StepsField(number, self._config)
         return self._bound(one.option, number, "value")
 
     def _bound(self, argument: str, widget: Gtk.Widget, property_: str) -> Gtk.Widget:
@@ -122,6 +128,7 @@ class Settings(Gtk.Box):
                 self._models.append(name, label)
             self._models.set_active_id(chosen)
         self.size.suit(side_of(self.capabilities.models, chosen))
+        self._steps.suit(self.capabilities.models)
 
     def _keep_model(self) -> None:
         self._config.set_property("model", self._models.get_active_id() or "")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gi.repository import Gimp, GObject, Gtk
 
 from plugin_client.editor.translation import _, unmarked
+from plugin_client.gimp.dialog.sampling import sampling_in
 from plugin_client.gimp.dialog.widgets import hinted, pass_on_the_wheel
+from plugin_client.wire.messages import ModelInfo
 from plugin_client.wire.settings import SettingField, strength_steps
 
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
@@ -35,12 +39,21 @@ class StrengthBox(Gtk.Box):
         self._line.get_style_context().add_class("dim-label")
         for widget in (row, self._line):
             self.pack_start(widget, False, False, 0)
-        for name in (setting.option, "steps"):
+        self._offered: Sequence[ModelInfo] = ()
+        for name in (setting.option, "steps", "sampler", "model"):
             config.connect(f"notify::{name}", lambda *_: self._show())
         self._show()
 
+    def suit(self, offered: Sequence[ModelInfo]) -> None:
+        """Count the steps of whichever of these models is chosen, as far as they are known."""
+        self._offered = offered
+        self._show()
+
     def _show(self) -> None:
-        steps = self._config.get_property("steps")
+        steps = sampling_in(self._config, self._offered).steps
+        if not steps:
+            self._line.set_text(_("The model knows how many steps that is"))
+            return
         run = strength_steps(steps, self._config.get_property("strength"))
         if not run:
             self._line.set_text(_("No step runs: what is there comes back"))

@@ -30,7 +30,7 @@ from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipelin
 from kandinsky_backend.residency import Residency
 from kandinsky_backend.schedulers import DDIMScheduler
 from kandinsky_backend.schedulers.samplers import SAMPLERS
-from plugin_client.wire.settings import BlendSettings
+from plugin_client.wire.settings import BlendSettings, Sampling
 from tests.refusals import refused
 
 CAT = Text("a cat", 0.3)
@@ -92,6 +92,15 @@ def test_a_sampler_changes_the_picture_its_own_name_does_not_and_the_recipe_says
     assert np.array_equal(pictures["own"], pictures["ddim"])  # the scheduler of this checkpoint
     assert len({picture.tobytes() for picture in pictures.values()}) == len(SAMPLERS) - 1
     assert type(blender.decoder.scheduler) is DDIMScheduler
+
+
+def test_what_is_left_to_the_model_is_drawn_and_recorded_as_it_draws_best(pipelines):
+    blender = Blender(*pipelines, IDENTITY, EmbedsCache(), sampling=Sampling("dpm++", 3))
+    (left,) = made(blender, request_for(CAT, steps=0, sampler="auto"))
+    (told,) = made(blender, request_for(CAT, steps=3, sampler="dpm++"))
+    assert (left.recipe["sampler"], left.recipe["steps"]) == ("dpm++", 3)
+    assert left.recipe == told.recipe
+    assert np.array_equal(np.asarray(left.image), np.asarray(told.image))
 
 
 def test_the_order_of_items_and_a_cold_cache_change_nothing(pipelines, blender):

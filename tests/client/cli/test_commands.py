@@ -128,7 +128,7 @@ USAGE = [
     ("generate --prompt cat 1 -o out.png --size 768", "'768' is no size: write WIDTHxHEIGHT"),
     ("generate --prompt cat 1 -o out.png --size 0x768", "0x768 is out of range: sides are 16 to 2048 px"),
     ("generate --prompt cat 1 -o out.png --size 768x4096", "4096 is out of range"),
-    ("generate --prompt cat 1 -o out.png --steps 0", "must be from 1 to 1000"),
+    ("generate --prompt cat 1 -o out.png --steps 1001", "must be from 0 to 1000"),
     ("generate --prompt cat 1 -o out.png --steps few", "'few' is no whole number"),
     ("generate --prompt cat 1 -o out.png --guidance inf", "inf is out of range"),
     ("generate --prompt cat 1 -o out.png --seed -1", "-1 is out of range"),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from plugin_client import canvas, origins, pictures
 from plugin_client.wire.messages import Refine, Repaint, TextItem
-from tests.client.scripted_daemon import Script, job_info
+from tests.client.scripted_daemon import OWN_SAMPLING, Script, job_info
 from tests.client.shell import opened, run, submitted
 from tests.client.test_canvas import SIZE, count_outside, mask_of, photo
 
@@ -50,6 +50,12 @@ def test_refine_sends_the_whole_picture_and_says_how_many_steps_will_run(
     assert isinstance(request, Refine)
     assert (request.strength, request.source.width, len(request.items)) == (0.29, SIZE[0], 1)
     assert opened(here / "out.png").size == SIZE
+
+
+@pytest.mark.usefixtures("script")
+def test_refine_says_how_many_steps_run_of_those_that_the_model_chooses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("refine photo.png --strength 0.5 --seed 7 --image photo.png 0.5 -o out.png") == 0
+    assert capsys.readouterr().err.startswith(f"seed 7; {OWN_SAMPLING.steps // 2} of {OWN_SAMPLING.steps} steps\n")
 
 
 @pytest.mark.parametrize(

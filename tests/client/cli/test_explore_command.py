@@ -12,7 +12,7 @@ from plugin_client.drafts import DRAFT_STEPS
 from plugin_client.explore import CELLS
 from plugin_client.pictures import read_recipe
 from plugin_client.wire.messages import Release, Submit
-from tests.client.scripted_daemon import Script, ScriptedDaemon
+from tests.client.scripted_daemon import OWN_SAMPLING, Script, ScriptedDaemon
 from tests.client.shell import run
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -43,7 +43,7 @@ def test_a_sheet_is_of_drafts_and_again_makes_a_cell_of_it_in_full(
     assert run("again sheet.png --cell 2,4 -o best.png") == 0
     assert capsys.readouterr().out == "best.png\n"
     recipe = read_recipe(here / "best.png")
-    assert (recipe["seed"], recipe["steps"], recipe["sampler"]) == (8, 50, "own")
+    assert (recipe["seed"], recipe["steps"], recipe["sampler"]) == (8, OWN_SAMPLING.steps, OWN_SAMPLING.sampler)
     assert [item["weight"] for item in recipe["items"]] == [0.25, 0.75]
 
 

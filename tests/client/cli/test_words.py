@@ -38,7 +38,7 @@ RECIPE: dict[str, Any] = {
     [
         (Blend((CAT, TextItem("x" * 4001, 1.0))), "item 2: text is 'xxxxxxxx"),
         (Blend((TextItem("a", 0.0),)), "items have no weight: at least one must not be 0"),
-        (Blend((CAT,), steps=0), "steps is 0: must be a whole number from 1 to 1000"),
+        (Blend((CAT,), steps=-1), "steps is -1: must be a whole number from 0 to 1000"),
         (Blend((5, CAT)), "item 1: kind is 'int': must be one of text, picture, embeds"),  # type: ignore[arg-type]
     ],
 )

@@ -315,8 +315,8 @@ REFUSED_INGREDIENTS = [
 ]
 REFUSED = [
     ("ingredients", "", "ingredients has 0 entries: must have from 1 to 32"),
-    ("steps", 0, "steps is 0: must be a whole number from 1 to 1000"),
-    ("steps", 2000, "steps is 2000: must be a whole number from 1 to 1000"),
+    ("steps", -1, "steps is -1: must be a whole number from 0 to 1000"),
+    ("steps", 2000, "steps is 2000: must be a whole number from 0 to 1000"),
     ("prior_steps", -3, "prior-steps is -3: must be a whole number from 1 to 1000"),
     ("guidance", 101.0, "guidance is 101.0: must be a number from 0 to 100"),
     ("prior_guidance", -1.0, "prior-guidance is -1.0: must be a number from 0 to 100"),
@@ -326,6 +326,6 @@ REFUSED = [
     ("seed", -2.0, "seed is -2: must be a whole number from 0 to 9007199254740991"),
     ("count", 65, "count is 65: must be a whole number from 1 to 64"),
     ("blending", "cubic", "blending is 'cubic': must be one of linear, spherical"),
-    ("sampler", "euler", "sampler is 'euler': must be one of own, ddim, p_sampler, dpm++, dpm++_karras, unipc"),
+    ("sampler", "euler", "sampler is 'euler': must be one of auto, own, ddim, p_sampler, dpm++, dpm++_karras, unipc"),
     ("conversion", "image", "conversion is 'image': must be one of ask, layer, new-image"),
 ]

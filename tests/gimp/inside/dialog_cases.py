@@ -35,6 +35,7 @@ from tests.gimp.inside.window import (
     toggle,
     value,
     wait_for,
+    written,
 )
 
 BLEND = "Blend Layers and Prompts"
@@ -300,6 +301,23 @@ def test_what_the_daemon_computes_on_is_told_in_plain_words():
     toggle("More")
     wait_for("the words", lambda: says("Computes on the processor (CPU), in full precision (float32)"))
     shot("more")
+
+
+def test_steps_that_are_left_to_the_model_show_how_many_it_takes():
+    open_with_a_prompt(steps=2)
+    generate()  # a daemon that was just started learns of its model with the first picture
+    spin("Steps", 0)
+    wait_for("the model's steps", lambda: written("Steps") == "auto: 25")
+    toggle("More")
+    choose("Sampler", "DDIM")
+    wait_for("the steps of DDIM", lambda: written("Steps") == "auto: 50")
+    choose("Sampler", "The model's best")
+    wait_for("the model's steps again", lambda: written("Steps") == "auto: 25")
+    shot("auto")
+    generate()
+    check(value("Steps"), 0.0)
+    spin("Steps", 7)
+    wait_for("a number of one's own", lambda: written("Steps") == "7")
 
 
 def test_the_artist_paints_while_it_runs_and_stop_is_acknowledged_at_once():

@@ -303,7 +303,7 @@ REFUSED = [
         "of the layer 'sliver' 3 x 100 pixels are in sight: must be at least 8 x 8",
     ),
     ("refine", None, "ground", {"strength": -0.1}, f"strength is -0.1: {UNIT}"),
-    ("refine", None, "ground", {"steps": 0}, "steps is 0: must be a whole number from 1 to 1000"),
+    ("refine", None, "ground", {"steps": -1}, "steps is -1: must be a whole number from 0 to 1000"),
     ("extend", None, "ground", {}, "the picture does not grow: give pixels for at least one side"),
     ("extend", None, "ground", {"left": -1}, "left is -1: must be a whole number from 0 to 4096"),
     (

@@ -130,6 +130,15 @@ def test_a_layer_is_refined_and_its_settings_open_the_same_dialog_again():
     wait_for("the settings", lambda: says("5 of 10 steps run"))
 
 
+def test_the_steps_that_run_are_those_of_the_model_where_they_are_left_to_it():
+    start_anew()
+    ask("select_the_lowest_layer")
+    open_redraw("Refine Layer", steps=1)
+    generate()
+    spin("Steps", 0)
+    wait_for("the steps", lambda: says("8 of 25 steps run"))  # with the strength 0.3
+
+
 def test_the_canvas_grows_in_one_undo_step_and_by_the_same_pixels_again():
     start_anew()
     before = ask("images")

@@ -145,6 +145,6 @@ REFUSED = [
     ("frames", 65, "frames is 65: must be a whole number from 2 to 64"),
     ("frames_as", "movie", "frames-as is 'movie': must be one of group, new-image"),
     ("conversion", "image", "conversion is 'image': must be one of ask, layer, new-image"),
-    ("steps", 0, "steps is 0: must be a whole number from 1 to 1000"),
+    ("steps", -1, "steps is -1: must be a whole number from 0 to 1000"),
     ("seed", 1.5, "seed is 1.5: must be a whole number, or -1 to draw one"),
 ]

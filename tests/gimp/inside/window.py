@@ -151,6 +151,11 @@ def value(name):
     return one(name, ROLE.SPIN_BUTTON).get_current_value()
 
 
+def written(name):
+    """What stands in the number field."""
+    return Atspi.Text.get_text(one(name, ROLE.SPIN_BUTTON), 0, -1)
+
+
 def colour_at(node, across, down):
     """Red, green, blue on the screen, at a part of the way over a widget."""
     shot("colour")
