@@ -6,6 +6,7 @@ import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from daemon.downloads import download
@@ -87,6 +88,16 @@ class Engine:
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the models on offer, the default first, and those beside them that were fetched."""
         return tuple(map(self._info, dict.fromkeys((*self._names, *library.fetched_names()))))
+
+    def prepare(self) -> None:
+        """Open the default model if its files are in a folder here, which takes seconds; its weights are not read."""
+        try:
+            with _job_errors():
+                source = families.locate(self._names[0])
+                if all(Path(place).is_dir() for place in source.parts.values()):
+                    self._blender(source)
+        except JobError as exc:
+            log.warning("jobs on the model %s will fail: %s", self._names[0], exc)
 
     def run(self, job: str, request: JobRequest, known: Sequence[Embedding] = ()) -> Generator[JobEvent, None, None]:
         """Run a job: JobAdvanced after each step, JobDone last. Closing the iterator gives the job up.

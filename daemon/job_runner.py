@@ -29,6 +29,9 @@ class Engine(Protocol):
 
     def models(self) -> tuple[ModelInfo, ...]: ...
 
+    def prepare(self) -> None:
+        """Do what the first job would have to, as far as it is known before."""
+
     def run(
         self, job: str, request: JobRequest, known: Sequence[Embedding] = ()
     ) -> Generator[JobAdvanced | JobEmbedded | JobDone, None, None]:
@@ -66,8 +69,8 @@ class JobRunner:
         self._built: Engine | None = None
 
     def prepare(self) -> Iterator[RunnerEvent]:
-        """Build the engine before the first job asks for it. Whatever happens, nothing is raised."""
-        for event in _guarded("", self._prepared()):
+        """Build and prepare the engine before the first job asks for it. Whatever happens, nothing is raised."""
+        for event in _guarded("", self._prepared_ahead()):
             if isinstance(event, JobFailed):
                 log.warning("no job can be done: %s", event.message)
             else:
@@ -104,6 +107,11 @@ class JobRunner:
                 if is_cancelled():
                     raise JobError("cancelled", "cancelled while it ran")
         raise RuntimeError("the engine ended without a result")
+
+    def _prepared_ahead(self) -> Iterator[RunnerState]:
+        yield from self._prepared()
+        self._engine.prepare()
+        yield self._state()
 
     def _prepared(self) -> Iterator[RunnerState]:
         if self._built is None:

@@ -15,8 +15,10 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -53,24 +55,35 @@ def shared_residency() -> Residency:
 
 
 class Residency:
-    """Keeps the models that were added to it within a budget. For one thread.
+    """Keeps the models that were added to it within a budget.
 
-    A model that is larger than the whole budget is still loaded, alone.
+    A model that is larger than the whole budget is still loaded, alone. One thread loads what it needs and drops what
+    is in its way; others may load ahead of it what fits beside (Resident.get_ahead).
     """
 
     def __init__(self, budget_bytes: int | None = None) -> None:
         """`budget_bytes` for the parameters of all loaded models together; None: DEFAULT_SHARE of the memory."""
         self.budget_bytes = int(DEFAULT_SHARE * usable_memory()) if budget_bytes is None else budget_bytes
+        self._lock = threading.Lock()  # of the two fields below
         self._loaded: list[Resident[Any]] = []  # the least recently used first
+        self._coming_bytes = 0  # of models that are being loaded ahead
 
     @property
     def loaded_bytes(self) -> int:
-        """Bytes of the parameters of all loaded models."""
-        return sum(resident.nbytes for resident in self._loaded)
+        """Bytes that all loaded models hold, and those that are being loaded ahead will."""
+        with self._lock:
+            return self._coming_bytes + sum(resident.nbytes for resident in self._loaded)
 
-    def add(self, name: str, nbytes: int, load: Callable[[], _M]) -> Resident[_M]:
-        """A handle of the model that `load` makes and that takes `nbytes`. Loads nothing yet."""
-        return Resident(self, name, nbytes, load)
+    def add(
+        self, name: str, nbytes: int, load: Callable[[], _M], held_bytes: Callable[[_M], int] = lambda model: 0
+    ) -> Resident[_M]:
+        """A handle of the model that `load` makes. Loads nothing yet.
+
+        Args:
+            nbytes: that it takes, as far as is known before.
+            held_bytes: those that it holds by now; it counts with them once they are more.
+        """
+        return Resident(self, name, nbytes, load, held_bytes)
 
     def fits(self, nbytes: int) -> bool:
         """Tell whether models of so many bytes together may be in memory at a time."""
@@ -78,29 +91,58 @@ class Residency:
 
     def make_room(self, nbytes: int) -> None:
         """Drop models until `nbytes` more fit into the budget, or none is left."""
-        while self._loaded and not self.fits(self.loaded_bytes + nbytes):
-            self._loaded[0].drop()
+        while (oldest := next(iter(self._loaded), None)) and not self.fits(self.loaded_bytes + nbytes):
+            oldest.drop()
+
+    @contextmanager
+    def room_beside(self, nbytes: int) -> Iterator[bool]:
+        """Tell whether `nbytes` more fit in without dropping anything; if so they are kept free in this block."""
+        with self._lock:
+            fits = self.fits(self._coming_bytes + sum(other.nbytes for other in self._loaded) + nbytes)
+            kept = nbytes if fits else 0
+            self._coming_bytes += kept
+        try:
+            yield fits
+        finally:
+            with self._lock:
+                self._coming_bytes -= kept
 
     def touch(self, resident: Resident[Any]) -> None:
         """Note that `resident` is loaded and was used just now."""
-        self.forget(resident)
-        self._loaded.append(resident)
+        with self._lock:
+            self._loaded = [*(other for other in self._loaded if other is not resident), resident]
 
     def forget(self, resident: Resident[Any]) -> None:
         """Note that `resident` is not loaded."""
-        if resident in self._loaded:
-            self._loaded.remove(resident)
+        with self._lock:
+            self._loaded = [other for other in self._loaded if other is not resident]
 
 
 class Resident(Generic[_M]):
     """A model that may or may not be in memory. Made by Residency.add."""
 
-    def __init__(self, residency: Residency, name: str, nbytes: int, load: Callable[[], _M]) -> None:
+    def __init__(
+        self,
+        residency: Residency,
+        name: str,
+        nbytes: int,
+        load: Callable[[], _M],
+        held_bytes: Callable[[_M], int],
+    ) -> None:
         self.name = name
-        self.nbytes = nbytes
+        self._nbytes = nbytes
         self._residency = residency
         self._load = load
+        self._held_bytes = held_bytes
+        self._loading = threading.Lock()
         self._model: _M | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the model takes in memory: the most that is known of it by now."""
+        if (model := self._model) is not None:
+            self._nbytes = max(self._nbytes, self._held_bytes(model))
+        return self._nbytes
 
     @property
     def loaded(self) -> bool:
@@ -117,8 +159,25 @@ class Resident(Generic[_M]):
         Raises:
             whatever loading raises; nothing counts as loaded then.
         """
+        with self._loading:
+            if self._model is None:
+                self._residency.make_room(self.nbytes)
+            return self._loaded_now()
+
+    def get_ahead(self) -> _M | None:
+        """The same in a thread that works ahead of the one that needs it: None where it fits in beside nothing.
+
+        Raises:
+            whatever loading raises; nothing counts as loaded then.
+        """
+        with self._loading:
+            if self._model is not None:
+                return self._model
+            with self._residency.room_beside(self.nbytes) as fits:
+                return self._loaded_now() if fits else None
+
+    def _loaded_now(self) -> _M:
         if self._model is None:
-            self._residency.make_room(self.nbytes)
             started = time.perf_counter()
             self._model = self._load()
             log.info("loaded %s, %d MB, in %.1f s", self.name, self.nbytes >> 20, time.perf_counter() - started)
@@ -127,11 +186,12 @@ class Resident(Generic[_M]):
 
     def drop(self) -> None:
         """Free the model's memory; get() will load it again."""
-        if self._model is None:
-            return
-        log.info("dropping %s, %d MB", self.name, self.nbytes >> 20)
-        self._model = None
-        self._residency.forget(self)
+        with self._loading:
+            if self._model is None:
+                return
+            log.info("dropping %s, %d MB", self.name, self.nbytes >> 20)
+            self._model = None
+            self._residency.forget(self)
         _give_back_memory()
 
 

@@ -71,7 +71,7 @@ class Weights:
         Raises:
             WeightsError: it is missing, or has another shape; the message names the key and both shapes.
         """
-        return Parameter(_tensor(self.source.read(self._check(name, shape)), self.dtype), requires_grad=False)
+        return Parameter(tensor_of(self.source.read(self._check(name, shape)), self.dtype), requires_grad=False)
 
     def _check(self, name: str, shape: tuple[int, ...]) -> str:
         """The key of a tensor that is there and has the shape; it counts as taken."""
@@ -126,7 +126,7 @@ class Weights:
             )
 
 
-def _tensor(values: npt.NDArray[Any], dtype: ms.Type) -> Tensor:
+def tensor_of(values: npt.NDArray[Any], dtype: ms.Type) -> Tensor:
     """`values` as a tensor that shares numpy's memory: it goes back to the system when the model is dropped.
 
     What MindSpore's own cast allocates would stay in its pool.

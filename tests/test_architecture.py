@@ -134,10 +134,10 @@ RULES = {
     # Pipelines know no blend, and a blend no pipeline: families name the classes that run their models.
     "kandinsky_backend.pipelines": may_import(
         "kandinsky_backend.checkpoint kandinsky_backend.device kandinsky_backend.errors kandinsky_backend.images "
-        "kandinsky_backend.layout kandinsky_backend.model_files kandinsky_backend.models "
-        "kandinsky_backend.pipelines kandinsky_backend.repainting "
-        "kandinsky_backend.residency kandinsky_backend.sampling kandinsky_backend.schedulers kandinsky_backend.texts "
-        "kandinsky_backend.weight_files",
+        "kandinsky_backend.layout kandinsky_backend.model_files kandinsky_backend.models kandinsky_backend.ops "
+        "kandinsky_backend.pipelines kandinsky_backend.repainting kandinsky_backend.residency "
+        "kandinsky_backend.sampling kandinsky_backend.schedulers kandinsky_backend.texts "
+        "kandinsky_backend.weight_files kandinsky_backend.weights",
         "mindspore numpy PIL tqdm",
     ),
     "kandinsky_backend.blend": may_import(

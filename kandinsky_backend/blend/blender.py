@@ -9,20 +9,22 @@ with every picture.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from PIL import Image
 
 from kandinsky_backend.blend import mixing
+from kandinsky_backend.blend.ahead import preparing
 from kandinsky_backend.blend.cache import Arrays, EmbedsCache
 from kandinsky_backend.blend.footprint import bytes_needed, check_memory
 from kandinsky_backend.blend.recipe import INPAINTING, Identity, recipe_of
 from kandinsky_backend.blend.redrawing import Redrawing, redrawing_of, with_items
 from kandinsky_backend.blend.request import BlendRequest, Embeds, RefineRequest, RepaintRequest, check
 from kandinsky_backend.blend.roles import ImageDecoder, ImagePrior
-from kandinsky_backend.blend.tasks import Stage, Task, Workspace, tasks_of
+from kandinsky_backend.blend.tasks import Denoise, Stage, Task, Workspace, tasks_of
 from kandinsky_backend.errors import BlendError
 from kandinsky_backend.families import REFERENCE
 from kandinsky_backend.images import to_pil
@@ -121,6 +123,11 @@ class Blender:
         left = Counter(dict.fromkeys(get_args(Stage), 0))
         for task in tasks:
             left[task.stage] += task.units
+        with preparing(self.decoder, request.settings) if _embeds_first(tasks) else nullcontext():
+            yield from self._done(tasks, left)
+
+    def _done(self, tasks: Iterable[Task], left: Counter[str]) -> Iterator[Advance | Embedded | BlendOutput]:
+        """Do the tasks, of which so many units are left by stage."""
         is_told = False
         for task in tasks:
             if not is_told and task.space.is_embedded:
@@ -220,6 +227,12 @@ class Blender:
             yield Notice("the model reads no decoder prompt; it was left out")
         elif cut := self.decoder.truncated_text(prompt):
             yield _left_out("the decoder prompt", cut)
+
+
+def _embeds_first(tasks: Sequence[Task]) -> bool:
+    """Whether something is embedded before a picture is denoised."""
+    first = next((n for n, task in enumerate(tasks) if isinstance(task, Denoise)), 0)
+    return first > 0
 
 
 def _left_out(what: str, cut: str) -> Notice:

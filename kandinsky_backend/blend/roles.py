@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from PIL import Image
@@ -121,6 +121,12 @@ class ImageDecoder(Protocol):
 
         `conditioning` is of 2 * B texts under guidance, else of B; None where the decoder reads no text. `course` and
         `shown`, what a model for inpainting sees of a picture, are given where a picture is redrawn only.
+        """
+
+    def prepare_ahead(self, height: int, width: int, guidance_scale: float, is_over: Callable[[], bool]) -> None:
+        """Do now what the first `denoise` and `decode` of such a picture would, in a thread ahead of the drawing one.
+
+        It ends, by whatever error, soon after `is_over` says that nobody wants it any more.
         """
 
     def decode(self, latents: Array) -> Array:

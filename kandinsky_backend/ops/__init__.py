@@ -16,9 +16,10 @@ from mindspore import Tensor
 
 from kandinsky_backend.ops import reference
 from kandinsky_backend.ops.plans import trace
-from kandinsky_backend.ops.plans.planned import planned
+from kandinsky_backend.ops.plans.planned import packed_bytes, planned, plans_compute
+from kandinsky_backend.ops.plans.rehearsal import RehearsalOver, rehearsing
 
-__all__ = ["planned"]
+__all__ = ["RehearsalOver", "packed_bytes", "planned", "plans_compute", "rehearsing"]
 
 
 def _half(*values: object) -> ModuleType:

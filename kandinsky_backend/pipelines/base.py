@@ -19,6 +19,7 @@ from kandinsky_backend import device
 from kandinsky_backend.checkpoint import Checkpoint, resolve
 from kandinsky_backend.device import compute_dtype, is_device
 from kandinsky_backend.errors import BackendError, CheckpointBroken, DeviceError
+from kandinsky_backend.ops import packed_bytes
 from kandinsky_backend.pipelines import saving
 from kandinsky_backend.pipelines.checks import check_is_whole
 from kandinsky_backend.pipelines.script_names import ScriptNames, log, say_once
@@ -100,7 +101,8 @@ class StoredModel:
             return model
 
         size = checkpoint.bytes_of(name, dtype)
-        return Part(config, self.residency.add(f"{checkpoint.source}: {name}", size, load), dtype, self)
+        resident = self.residency.add(f"{checkpoint.source}: {name}", size, load, packed_bytes)
+        return Part(config, resident, dtype, self)
 
 
 class Pipeline(ScriptNames, ABC):
@@ -315,7 +317,7 @@ class Pipeline(ScriptNames, ABC):
 
 def to_host(tensor: Tensor) -> Array:
     """A tensor's values in float32."""
-    return tensor.astype(ms.float32).asnumpy()
+    return np.asarray(tensor.asnumpy(), np.float32)
 
 
 def host_array(name: str, values: Tensor | npt.ArrayLike) -> Array:

@@ -14,6 +14,7 @@ from kandinsky_backend.checkpoint import Checkpoint
 from kandinsky_backend.errors import CheckpointBroken
 from kandinsky_backend.images import to_pil
 from kandinsky_backend.models import movq, unet, xlm_roberta
+from kandinsky_backend.ops import plans_compute, rehearsing
 from kandinsky_backend.pipelines.base import ModelFiles, dtype_of, host_array, scheduler_of, to_host
 from kandinsky_backend.pipelines.checks import (
     Prompt,
@@ -41,6 +42,7 @@ from kandinsky_backend.sampling import (
     is_guided,
 )
 from kandinsky_backend.schedulers import RandomGenerator, Scheduler
+from kandinsky_backend.weights import tensor_of
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class DecoderPipeline(PromptPipeline):
         channels, dtype = latents.shape[1], dtype_of(self.unet)
         embeds = np.concatenate([negative_image_embeds, image_embeds]) if guided else image_embeds
         hidden, text, image = (
-            Tensor(part).astype(dtype) for part in (conditioning.hidden_states, conditioning.text_embeds, embeds)
+            tensor_of(part, dtype) for part in (conditioning.hidden_states, conditioning.text_embeds, embeds)
         )
         for_unet = self.unet.condition(hidden, text, image)
 
@@ -164,7 +166,7 @@ class DecoderPipeline(PromptPipeline):
         def predict(latents: Array, timestep: int) -> Array:
             seen = np.concatenate([latents, behind], axis=1)
             doubled = np.concatenate([seen, seen]) if guided else seen
-            output = to_host(self.unet(Tensor(doubled).astype(dtype), timestep, for_unet))
+            output = to_host(self.unet(tensor_of(doubled, dtype), timestep, for_unet))
             prediction, variance = output[:, :channels], output[-len(latents) :, channels:]
             if guided:
                 prediction = guide(prediction, guidance_scale)
@@ -172,11 +174,39 @@ class DecoderPipeline(PromptPipeline):
 
         return denoise(scheduler, predict, latents, generator, course)
 
+    def prepare_ahead(self, height: int, width: int, guidance_scale: float, is_over: Callable[[], bool]) -> None:
+        """Load UNet and MoVQ and make their plans for a picture, in a thread ahead of the one that draws it.
+
+        Nothing is done where models do not run as plans, and no more than what fits into memory beside what is loaded.
+
+        Raises:
+            RehearsalOver: `is_over` said so; it is asked again and again.
+            CheckpointError, MemoryError, PlanError: what who draws the picture will meet too.
+        """
+        if not plans_compute(self.dtype):
+            return
+        shape = self.latent_shape(height, width)
+        if (unet := self._parts["unet"].resident.get_ahead()) is not None:
+            with rehearsing(is_over):
+                self._rehearse_step(unet, shape, 2 if is_guided(guidance_scale) else 1)
+            if (movq := self._parts["movq"].resident.get_ahead()) is not None:
+                with rehearsing(is_over):
+                    movq.decode(tensor_of(np.zeros((1, *shape), np.float32), dtype_of(movq)))
+
+    def _rehearse_step(self, unet: Any, shape: tuple[int, int, int], rows: int) -> None:
+        config, dtype = unet.config, dtype_of(unet)
+
+        def blank(*shape: int) -> Tensor:
+            return tensor_of(np.zeros((rows, *shape), np.float32), dtype)
+
+        texts, embeds = blank(self.max_tokens, config.encoder_hid_dim), blank(config.cross_attention_dim)
+        unet(blank(config.in_channels, *shape[1:]), 0, unet.condition(texts, embeds, embeds))
+
     def encode(self, pixels: Array) -> Array:
         """Latents (B, 4, H / f, W / f) of pixels (B, 3, H, W) in -1..1, H and W multiples of f; one at a time."""
         movq = self.movq
         dtype = dtype_of(movq)
-        return np.concatenate([to_host(movq.encode(Tensor(one[None]).astype(dtype))) for one in pixels])
+        return np.concatenate([to_host(movq.encode(tensor_of(one[None], dtype))) for one in pixels])
 
     def noised(self, latents: Array, noise: Array, num_inference_steps: int, first: int) -> Array:
         """Latents with the noise of the level at which step `first` of a run of so many begins."""
@@ -230,7 +260,7 @@ class DecoderPipeline(PromptPipeline):
         """(B, 3, H, W) in about -1..1; one at a time, since it is what takes most memory."""
         movq = self.movq
         dtype = dtype_of(movq)
-        return np.concatenate([to_host(movq.decode(Tensor(one[None]).astype(dtype))) for one in latents])
+        return np.concatenate([to_host(movq.decode(tensor_of(one[None], dtype))) for one in latents])
 
     def _output(self, pixels: Array, call: Call) -> ImagePipelineOutput:
         """Pixels (B, 3, H, W) in -1..1 as a call wants them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,51 @@ def test_what_is_free_is_the_machine_s_or_what_a_container_leaves(tmp_path: Path
     limit.write_text("1000")
     assert available_memory(meminfo, [group]) == 700
     assert (available_memory() or 1) > 0
+
+
+def test_a_model_is_loaded_ahead_only_where_it_fits_in_beside_the_others() -> None:
+    models = Models(30)
+    prior, unet, giant = models.add("prior"), models.add("unet", 20), models.add("giant", 25)
+    prior.get()
+    assert giant.get_ahead() is None
+    assert unet.get_ahead() == "unet"
+    assert (prior.loaded, unet.loaded, giant.loaded, models.loads) == (True, True, False, ["prior", "unet"])
+    assert unet.get() == "unet"
+    assert models.loads == ["prior", "unet"]
+
+
+def test_one_that_is_just_being_loaded_ahead_is_waited_for_and_its_room_is_kept() -> None:
+    residency, loads = Residency(30), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load() -> str:
+        loads.append("unet")
+        begun.set()
+        go_on.wait()
+        return "unet"
+
+    unet, prior = residency.add("unet", 20, load), residency.add("prior", 20, lambda: "prior")
+    threads = [threading.Thread(target=unet.get_ahead), threading.Thread(target=unet.get)]
+    threads[0].start()
+    begun.wait()
+    assert residency.loaded_bytes == 20
+    assert prior.get_ahead() is None
+    threads[1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert (unet.loaded, loads, residency.loaded_bytes) == (True, ["unet"], 20)
+
+
+def test_a_model_counts_with_what_it_holds_once_that_is_more_than_was_known_before() -> None:
+    residency, held = Residency(50), {"unet": 0}
+    unet = residency.add("unet", 20, lambda: "unet", lambda name: held[name])
+    prior = residency.add("prior", 20, lambda: "prior")
+    unet.get(), prior.get()
+    assert residency.loaded_bytes == 40
+    held["unet"] = 35  # its weights are packed, in a larger form than in the file
+    assert residency.loaded_bytes == 55
+    prior.drop()
+    prior.get()
+    assert not unet.loaded
+    assert unet.nbytes == 35  # also for the next time

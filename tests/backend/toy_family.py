@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -71,6 +71,9 @@ class ToyDecoder(Pipeline):
     def decode(self, latents: Array) -> Array:
         pixels = to_host(self._get("movq").decode(Tensor(latents)))
         return (pixels * 0.5 + 0.5).clip(0, 1).transpose(0, 2, 3, 1)
+
+    def prepare_ahead(self, height: int, width: int, guidance_scale: float, is_over: Callable[[], bool]) -> None:
+        """A toy is ready at once."""
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         return 4, -(-height // 8), -(-width // 8)

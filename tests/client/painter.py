@@ -18,6 +18,9 @@ class Painter:
     def __init__(self, models: Sequence[str], device: str, precision: str, memory: int | None) -> None:
         self._models = models
 
+    def prepare(self) -> None:
+        """There is nothing to do."""
+
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(ModelInfo(name, name, "f00d", loaded=True) for name in self._models)
 

@@ -71,6 +71,9 @@ class FakeEngine:
         self.device, self.precision = device, precision
         self._models = models
 
+    def prepare(self) -> None:
+        """There is nothing to do."""
+
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(ModelInfo(name, source=f"fake {name}", hash="f00d", loaded=True) for name in self._models)
 

@@ -173,6 +173,23 @@ def test_the_embedded_model_has_a_size_of_its_own_and_says_that_it_is_small() ->
     assert "small" in offered.note
 
 
+def test_an_engine_that_is_prepared_knows_the_weights_of_its_default_model_and_has_read_none() -> None:
+    engine = Engine([EMBEDDED], "cpu", "auto", memory=None)
+    assert [model.hash for model in engine.models()] == [""]
+    engine.prepare()
+    [offered] = engine.models()
+    assert (len(offered.hash), offered.loaded) == (64, False)
+
+
+def test_preparing_an_engine_downloads_nothing_and_hides_no_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(families.Family, "pipeline", lambda *_: pytest.fail("opened"))
+    Engine(["someone/model"], "cpu", "auto", memory=None).prepare()
+    Engine([str(tmp_path / "gone")], "cpu", "auto", memory=None).prepare()
+    assert "no model is called" in caplog.text
+
+
 def test_the_embedded_model_takes_the_steps_that_it_says_where_none_are_asked_for() -> None:
     engine = Engine([EMBEDDED], "cpu", "auto", memory=None)
     [offered] = engine.models()

@@ -48,8 +48,9 @@ def test_an_engine_is_built_once_and_before_the_first_job_if_that_is_wished() ->
         return built[-1]
 
     prepared = JobRunner(build)
-    [state] = prepared.prepare()
+    state, *later = prepared.prepare()
     assert isinstance(state, RunnerState)
+    assert later == [state]  # what it has learned meanwhile, which is nothing here
     assert (state.device, state.precision, [model.name for model in state.models]) == ("cpu", "float32", ["m"])
     events(prepared, "flash")
     events(prepared, "flash")

@@ -92,7 +92,7 @@ def test_a_preset_of_a_newer_version_is_refused_by_its_version(tmp_path: Path) -
 
 def test_what_cannot_be_read_back_is_not_written(home: Path) -> None:
     save_preset(SOFT)
-    with pytest.raises(UsageError, match=r"settings\.steps is 0"):
+    with pytest.raises(UsageError, match=r"settings\.steps is -1"):
         save_preset(Preset("Soft", {"steps": -1}, ()))
     assert saved_presets() == ([SOFT], [])
 

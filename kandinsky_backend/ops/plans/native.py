@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ctypes import Structure, byref, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from pathlib import Path
 from typing import Any, ClassVar
@@ -165,7 +165,7 @@ class WeightStore:
 class NativePlan:
     """A plan in the executor. It runs as often as one likes, in one thread at a time."""
 
-    def __init__(self, library: Library, store: WeightStore, steps: Sequence[Step], arena: Arena) -> None:
+    def __init__(self, library: Library, store: WeightStore, steps: Iterable[Step], arena: Arena) -> None:
         """
         Raises:
             MemoryError, PlanError: see Library.call.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from kandinsky_backend.ops.plans import memory, precision, trace
 from kandinsky_backend.ops.plans.native import Library, NativePlan, WeightStore
 from kandinsky_backend.ops.plans.planner import plan_steps
 from kandinsky_backend.ops.plans.regions import Dtype
+from kandinsky_backend.ops.plans.rehearsal import is_rehearsal, while_wanted
 from kandinsky_backend.ops.plans.runtime import WORKSPACE, executor
 from kandinsky_backend.ops.plans.trace import Shape, Traced
 
@@ -36,9 +38,10 @@ def planned(method: Method) -> Method:
         library = executor()
         if library is None or trace.is_traced(*leaves(arguments)):
             return method(model, *arguments)
-        if model not in _PLANS:
-            _PLANS[model] = _plans_for(library, model)
-        plans = _PLANS[model]
+        with _MAKING:
+            if model not in _PLANS:
+                _PLANS[model] = _plans_for(library, model)
+            plans = _PLANS[model]
         if plans is None:
             return method(model, *arguments)
         return plans.run(functools.partial(method, model), method.__name__, arguments)
@@ -58,20 +61,25 @@ class ModelPlans:
         self.store = WeightStore(library)
         self._library = library
         self._dtype = dtype
+        self._planning = threading.Lock()  # so that two threads do not pack the same weights
         self.plans: dict[tuple[Any, ...], Plan] = {}
+        self.packed_bytes = 0  # of the weights, when the newest plan was made
 
     def run(self, method: Callable[..., Any], name: str, arguments: Sequence[Any]) -> Any:
-        """The results of `method`, called `name`, for such arguments."""
-        return self.plan(method, name, arguments).run(list(leaves(arguments)))
+        """The results of `method`, called `name`, for such arguments; zeros in a rehearsal."""
+        plan = self.plan(method, name, arguments)
+        return plan.blank() if is_rehearsal() else plan.run(list(leaves(arguments)))
 
     def plan(self, method: Callable[..., Any], name: str, arguments: Sequence[Any]) -> Plan:
         """The plan for arguments of these shapes, made now if there is none; a large model keeps one a method."""
         key = (name, _structure(arguments))
-        if key not in self.plans:
-            if self.store.nbytes > LARGE:
-                self.plans = {other: plan for other, plan in self.plans.items() if other[0] != name}
-            self.plans[key] = Plan(self._library, self.store, self._dtype, method, arguments)
-        return self.plans[key]
+        with self._planning:
+            if key not in self.plans:
+                if self.store.nbytes > LARGE:
+                    self.plans = {other: plan for other, plan in self.plans.items() if other[0] != name}
+                self.plans[key] = Plan(self._library, self.store, self._dtype, method, arguments)
+                self.packed_bytes = self.store.nbytes
+            return self.plans[key]
 
 
 class Plan:
@@ -96,7 +104,7 @@ class Plan:
         result = method(*stand_ins)
         outputs = [trace.constant(value) for value in leaves(result)]
         steps = plan_steps(outputs, next(numbers), dtype)
-        self.native = NativePlan(library, store, steps, memory.lay_out(steps))
+        self.native = NativePlan(library, store, while_wanted(steps), memory.lay_out(steps))
         self._shapes: list[Shape] = [output.shape for output in outputs]
         self._result = _replaced(result, lambda value: None)
 
@@ -105,6 +113,11 @@ class Plan:
         outputs = self._run(self.native.run, tensors)
         results = map(Tensor.from_numpy, outputs)
         return _replaced(self._result, lambda _: next(results))
+
+    def blank(self) -> Any:
+        """Zeros in place of the method's results."""
+        blanks = (Tensor.from_numpy(np.zeros(shape, np.float32)) for shape in self._shapes)
+        return _replaced(self._result, lambda _: next(blanks))
 
     def time(self, tensors: Sequence[Tensor]) -> list[tuple[str, float]]:
         """Description of each step, and the seconds that it takes for these tensors."""
@@ -123,6 +136,7 @@ class Plan:
 
 
 _DTYPES = {ms.float32: Dtype.FLOAT32, ms.bfloat16: Dtype.BFLOAT16}  # in which plans can compute
+_MAKING = threading.Lock()  # of what follows
 _PLANS: weakref.WeakKeyDictionary[nn.Cell, ModelPlans | None] = weakref.WeakKeyDictionary()
 
 
@@ -145,6 +159,12 @@ def why_not(dtype: ms.Type) -> str:
 def plans_of(model: nn.Cell) -> ModelPlans | None:
     """The plans that a model has by now."""
     return _PLANS.get(model)
+
+
+def packed_bytes(model: nn.Cell) -> int:
+    """Bytes of the weights that a model's plans have packed by now."""
+    plans = plans_of(model)
+    return plans.packed_bytes if plans else 0
 
 
 def _stand_in(number: int, tensor: Tensor) -> Traced:

@@ -53,7 +53,7 @@ class Weight:
         """The values in float32: read from their file, or the parameter's own memory where it holds just these."""
         if isinstance(self.parameter, StoredWeight):
             return self.parameter.read().reshape(self.shape)
-        return np.asarray(self.parameter.astype(ms.float32).asnumpy()).reshape(self.shape)
+        return _on_host(self.parameter).reshape(self.shape)
 
 
 class Traced:
@@ -121,9 +121,14 @@ def constant(values: Any) -> Traced:
     if isinstance(values, Traced):
         return values
     if isinstance(values, Tensor):
-        values = values.astype(ms.float32).asnumpy()
+        values = _on_host(values)
     array = np.asarray(values, np.float32)
     return Traced(array.shape, Call("constant", options={"values": array}))
+
+
+def _on_host(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """A tensor's values, converted by no operator of MindSpore's: another thread may be using those now."""
+    return np.asarray(tensor.asnumpy(), np.float32)
 
 
 def _view(x: Traced, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Traced:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
 from collections import Counter
 from dataclasses import replace
 
+import mindspore as ms
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,6 +28,7 @@ from kandinsky_backend.blend import (
 )
 from kandinsky_backend.blend.tasks import Denoise, Workspace, tasks_of
 from kandinsky_backend.errors import BlendError
+from kandinsky_backend.ops.plans.planned import plans_compute
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline
 from kandinsky_backend.residency import Residency
 from kandinsky_backend.schedulers import DDIMScheduler
@@ -101,6 +104,34 @@ def test_what_is_left_to_the_model_is_drawn_and_recorded_as_it_draws_best(pipeli
     assert (left.recipe["sampler"], left.recipe["steps"]) == ("dpm++", 3)
     assert left.recipe == told.recipe
     assert np.array_equal(np.asarray(left.image), np.asarray(told.image))
+
+
+def test_what_is_drawn_with_is_prepared_while_items_are_embedded_and_changes_no_picture(tiny_checkpoint, blender):
+    residency = Residency()
+    prior = KandinskyPriorPipeline.from_pretrained(tiny_checkpoint / "prior", residency=residency)
+    decoder = KandinskyPipeline.from_pretrained(tiny_checkpoint / "decoder", residency=residency)
+    cold = Blender(prior, decoder, IDENTITY, EmbedsCache())
+    request = request_for(CAT)
+    expected = pixels(blender, request)
+    run = cold.run(request)
+    next(run)  # the thread has begun
+    [ahead] = [thread for thread in threading.enumerate() if thread.name == "ahead"]
+    ahead.join()
+    assert all(part.loaded for part in (*decoder.parts_of_denoising, *decoder.parts_of_decoding)) == plans_compute(
+        ms.float32
+    )
+    [made] = [event for event in run if isinstance(event, BlendOutput)]
+    assert np.array_equal(np.asarray(made.image), expected)
+
+
+def test_a_run_that_is_closed_ends_what_was_prepared_for_it(tiny_checkpoint):
+    residency = Residency()
+    prior = KandinskyPriorPipeline.from_pretrained(tiny_checkpoint / "prior", residency=residency)
+    decoder = KandinskyPipeline.from_pretrained(tiny_checkpoint / "decoder", residency=residency)
+    run = Blender(prior, decoder, IDENTITY, EmbedsCache()).run(request_for(CAT))
+    next(run)
+    run.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "ahead"]
 
 
 def test_the_order_of_items_and_a_cold_cache_change_nothing(pipelines, blender):
@@ -302,7 +333,7 @@ def test_the_cut_end_of_a_long_prompt_is_told(blender):
         ((CAT, Embeds(np.zeros(5, np.float32), 1.0)), {}, "foreign-embedding", {"item": 2, "shape": (5,), "width": 32}),
         ((CAT,), {"width": 0}, "too-low", {"name": "width", "value": 0, "least": 1}),
         ((CAT,), {"height": 0}, "too-low", {"name": "height"}),
-        ((CAT,), {"steps": 0}, "too-low", {"name": "steps"}),
+        ((CAT,), {"steps": -1}, "too-low", {"name": "steps", "value": -1, "least": 0}),
         ((CAT,), {"prior_steps": 0}, "too-low", {"name": "prior_steps"}),
         ((CAT,), {"steps": 1001}, "too-many-steps", {"name": "steps", "value": 1001, "trained": 1000}),
         ((CAT,), {"prior_steps": 1001}, "too-many-steps", {"name": "prior_steps", "value": 1001}),
