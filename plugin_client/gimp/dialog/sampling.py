@@ -14,8 +14,15 @@ from plugin_client.wire.settings import AUTO, Sampling
 
 def sampling_in(config: Gimp.ProcedureConfig, offered: Sequence[ModelInfo]) -> Sampling:
     """The sampler and steps that the chosen one of these models takes for the values in `config`."""
-    asked = Sampling(config.get_property("sampler") or AUTO, config.get_property("steps"))
-    return asked.by(best_sampling(offered, config.get_property("model") or ""))
+    return _asked(config, config.get_property("steps")).by(_best(config, offered))
+
+
+def _asked(config: Gimp.ProcedureConfig, steps: int) -> Sampling:
+    return Sampling(config.get_property("sampler") or AUTO, steps)
+
+
+def _best(config: Gimp.ProcedureConfig, offered: Sequence[ModelInfo]) -> Sampling:
+    return best_sampling(offered, config.get_property("model") or "")
 
 
 class StepsField:
@@ -25,6 +32,7 @@ class StepsField:
         self._field = field
         self._config = config
         self._offered: Sequence[ModelInfo] = ()
+        field.set_numeric(False)  # which would take no words
         field.connect("output", lambda _: self._show_choice_of_model())
         for name in ("sampler", "model"):
             config.connect(f"notify::{name}", lambda *_: field.update())
@@ -38,6 +46,6 @@ class StepsField:
         """Write words instead of 0, which read as a number are 0 again; any other number writes itself."""
         if self._field.get_value():
             return False
-        steps = sampling_in(self._config, self._offered).steps
+        steps = _asked(self._config, 0).by(_best(self._config, self._offered)).steps
         self._field.set_text(_("auto: {steps}").format(steps=steps) if steps else _("auto"))
         return True
