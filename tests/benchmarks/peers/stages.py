@@ -22,7 +22,6 @@ class Contender:
 
 
 ALL = tuple(Contender(who, precision) for who in (OURS, PYTORCH, OPENVINO) for precision in PRECISIONS)
-IN_FLOAT32 = tuple(contender for contender in ALL if contender.precision == "float32")
 OF_OURS = tuple(contender for contender in ALL if contender.who == OURS)
 NOT_OPENVINO = tuple(contender for contender in ALL if contender.who != OPENVINO)
 
@@ -44,8 +43,8 @@ STAGES: Mapping[str, Stage] = {
     "weights": Stage("weights", OF_OURS, {"sizes": [64]}),
     "small": Stage("small", (*OF_OURS, Contender(OPERATORS, "float32")), {}),
     "work": Stage("work", (Contender(OURS, "float32"),), {"sizes": [256, 384, 512, 768, 1024, 1536], "batches": [1]}),
-    "pixels": Stage("step", IN_FLOAT32, {"sizes": [256, 384, 512, 768, 1024, 1536], "batches": [1]}),
-    "batch": Stage("step", IN_FLOAT32, {"sizes": [512], "batches": [1, 2, 4]}),
+    "pixels": Stage("step", ALL, {"sizes": [256, 384, 512, 768, 1024, 1536], "batches": [1]}),
+    "batch": Stage("step", ALL, {"sizes": [512], "batches": [1, 2, 4]}),
 }
 
 
