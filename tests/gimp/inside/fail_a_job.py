@@ -10,7 +10,7 @@ from plugin_client.wire.errors import JobFailed
 
 def fail_a_job() -> None:
     with Client() as client, suppress(JobFailed):
-        client.submit(["a picture that never was"], seed=5, model_hash="of no weights").result()
+        client.submit([("a picture that never was", 1.0)], seed=5, model_hash="of no weights").result()
 
 
 if __name__ == "__main__":
