@@ -35,6 +35,7 @@ class Session:
         self._on_progress = on_progress
         self._run: _Run | None = None
         self._lost: _Run | None = None  # that has ended with the connection, and can go on
+        self._made: _Run | None = None  # whose result is not yet where it belongs
         self.complaint = ""  # why the last request could not be written down, if so: a crash would lose its pictures
 
     @property
@@ -54,7 +55,7 @@ class Session:
             request: goes to the daemon, which is started where none runs.
             destination: is written down with each job; None is a new image.
             on_end: called with the result, or with the reason why there is none. The daemon and the file of a pending
-                job keep the result until this returns.
+                job keep the result until `forget_result` is called.
         """
         self._leave()
         self._begin(_Run(self._background, request, destination, self._tell_progress, self._end, on_end))
@@ -125,7 +126,19 @@ class Session:
             self._lost = run
             run.on_end(end)
             return
+        if isinstance(end, BlendResult):
+            self._made = run
         run.on_end(end)
+        if not isinstance(end, BlendResult):
+            self._forget(run, end)
+
+    def forget_result(self) -> None:
+        """Let go of the result that the request ended with: it is where it belongs, and no crash can lose it now."""
+        if self._made is not None:
+            run, self._made = self._made, None
+            self._forget(run, None)
+
+    def _forget(self, run: _Run, end: KandinskyError | None) -> None:
         self._background.do(lambda: run.settle(end), lambda _: None)
         self._background.ask(run.forget, lambda _: None)
 
@@ -205,7 +218,7 @@ class _Run:
         if self._work is not None:
             self._work.cancel()
 
-    def settle(self, end: End) -> None:
+    def settle(self, end: KandinskyError | None) -> None:
         """Forget the pending jobs, as of Submitter.settle."""
         if self._submitter is not None:
             self._submitter.settle(end)

@@ -1,9 +1,12 @@
-"""Inserts results as layers, in one undo step, and without a change to any layer that is there."""
+"""Inserts results as layers, in one undo step, and without a change to any layer that is there.
+
+The layers are filled in an image of our own, in several goes; that they come into the artist's takes a moment.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,20 +15,20 @@ from gi.repository import Gimp
 from plugin_client.editor.geometry import Area, area_of
 from plugin_client.editor.pending_jobs import PendingJob
 from plugin_client.editor.titles import frame_title, sweep_title, title, variation_title
-from plugin_client.gimp.pixels import DRAWN_INTO_PARASITE, RECIPE_PARASITE, write_layer, write_mask
+from plugin_client.gimp.layer_reading import Reading, at_once, empty_image_like
+from plugin_client.gimp.layer_writing import filling, masking
+from plugin_client.gimp.pixels import DRAWN_INTO_PARASITE, RECIPE_PARASITE
 from plugin_client.gimp.place import Place, Target, find_place
 from plugin_client.job import BlendResult
 from plugin_client.regions import NO_GROWTH
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Picture
 
 _PERSISTENT = 1  # GIMP_PARASITE_PERSISTENT and _UNDOABLE: macros, which gi does not carry
 _UNDOABLE = 2
 _LAYER_TYPES = {
     Gimp.ImageBaseType.RGB: Gimp.ImageType.RGBA_IMAGE,
     Gimp.ImageBaseType.GRAY: Gimp.ImageType.GRAYA_IMAGE,
-    Gimp.ImageBaseType.INDEXED: Gimp.ImageType.INDEXEDA_IMAGE,
 }
 
 
@@ -38,35 +41,51 @@ def leave_to_the_script(image: Gimp.Image) -> None:
 
 
 def insert(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Gimp.Layer:
+    """Insert at once what `inserting` inserts."""
+    return at_once(inserting(result, place, on_new_image))
+
+
+def inserting(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Reading[Gimp.Layer]:
     """Insert the picture as a new layer above the selected one; several pictures as a group of layers.
 
     Without a place they come in a new image of their own size; when the place is in no open image, in one of the size
-    that they were to have. `on_new_image` is called with it: it shows the image, or leaves that to a script.
+    that they were to have. `on_new_image` is called with it: it shows the image, or leaves that to a script. Only the
+    last go changes an image; it returns the new layer.
     """
-    if not isinstance(place, Place) or not place.image.is_valid():
-        with _new_image(_new_area(result, place), on_new_image) as place:
-            return _insert(result, place)
-    with _one_undo_step(place.image):
-        layer = _insert(result, place)
-        _grow(place)
-        return layer
+    with _workshop(result, place) as workshop:
+        layers = yield from _filling(result, workshop)
+        with _destination(workshop, place, on_new_image) as found:
+            parent, position = _above(found)
+            if len(layers) == 1:
+                return _put(layers[0], title(result.recipes[0]), found, parent, position)
+            group = Gimp.GroupLayer.new(found.image, title(result.recipes[0]))
+            found.image.insert_layer(group, parent, position)
+            for number, (layer, recipe) in enumerate(zip(layers, result.recipes, strict=True)):
+                _put(layer, variation_title(recipe), found, group, number)
+            return group
 
 
 def insert_frames(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Gimp.Layer:
+    """Insert at once what `inserting_frames` inserts."""
+    return at_once(inserting_frames(result, place, on_new_image))
+
+
+def inserting_frames(result: BlendResult, place: Target, on_new_image: OnNewImage) -> Reading[Gimp.Layer]:
     """Insert the frames of a sweep as a group, the first lowest as in every animation of GIMP; return the group.
 
-    In a new image, as of insert, they are its layers, and the last of them is returned: GIMP exports the layers of an
-    image as an animation, and a group as a single frame of it.
+    In a new image, as of inserting, they are its layers, and the last of them is returned: GIMP exports the layers of
+    an image as an animation, and a group as a single frame of it.
     """
-    if not isinstance(place, Place) or not place.image.is_valid():
-        with _new_image(_new_area(result, place), on_new_image) as place:
-            return _add_frames(result, place, None)
-    with _one_undo_step(place.image):
-        parent, position = _above(place)
-        group = Gimp.GroupLayer.new(place.image, sweep_title(result.recipes[0], result.recipes[-1]))
-        place.image.insert_layer(group, parent, position)
-        _add_frames(result, place, group)
-        return group
+    with _workshop(result, place) as workshop:
+        layers = yield from _filling(result, workshop)
+        with _destination(workshop, place, on_new_image) as found:
+            if found is not place:
+                return _put_frames(layers, result, found, None)
+            parent, position = _above(found)
+            group = Gimp.GroupLayer.new(found.image, sweep_title(result.recipes[0], result.recipes[-1]))
+            found.image.insert_layer(group, parent, position)
+            _put_frames(layers, result, found, group)
+            return group
 
 
 def insert_recovered(pending: PendingJob, result: BlendResult, on_new_image: OnNewImage) -> Gimp.Layer:
@@ -94,25 +113,43 @@ def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:
     return recipe
 
 
-def _insert(result: BlendResult, place: Place) -> Gimp.Layer:
-    parent, position = _above(place)
-    if len(result.pictures) == 1:
-        layer = _layer(result.pictures[0], title(result.recipes[0]), place)
-        _add(layer, result.recipes[0], place, parent, position)
-        return layer
-    group = Gimp.GroupLayer.new(place.image, title(result.recipes[0]))
-    place.image.insert_layer(group, parent, position)
-    for number, (picture, recipe) in enumerate(zip(result.pictures, result.recipes, strict=True)):
-        _add(_layer(picture, variation_title(recipe), place), recipe, place, group, number)
-    return group
+def _filling(result: BlendResult, workshop: Place) -> Reading[list[Gimp.Layer]]:
+    """The pictures as layers of the workshop, of the size of its area, with its mask and their recipes."""
+    image, area = workshop.image, workshop.area
+    layers = []
+    for picture, recipe in zip(result.pictures, result.recipes, strict=True):
+        kind, normal = _LAYER_TYPES[image.get_base_type()], Gimp.LayerMode.NORMAL
+        layer = Gimp.Layer.new(image, "picture", area.width, area.height, kind, 100.0, normal)
+        image.insert_layer(layer, None, 0)
+        yield
+        yield from filling(layer, picture)
+        if workshop.selection is not None:
+            yield from masking(layer, workshop.selection)
+        layer.attach_parasite(_parasite(RECIPE_PARASITE, json.dumps(recipe, sort_keys=True)))
+        layers.append(layer)
+    return layers
 
 
-def _add_frames(result: BlendResult, place: Place, parent: Gimp.Layer | None) -> Gimp.Layer:
-    """Insert each frame above the one before, and return the last."""
-    for number, (picture, recipe) in enumerate(zip(result.pictures, result.recipes, strict=True), start=1):
-        layer = _layer(picture, frame_title(recipe, number, len(result.pictures)), place)
-        _add(layer, recipe, place, parent, 0)
-    return layer
+def _put(layer: Gimp.Layer, name: str, place: Place, parent: Gimp.Layer | None, position: int) -> Gimp.Layer:
+    """A copy of a layer at a place. GIMP makes it in a moment, however large it is."""
+    copy = Gimp.Layer.new_from_drawable(layer, place.image)
+    copy.set_name(name)
+    if place.selection is None and copy.get_mask():  # the image with the selection was closed meanwhile
+        copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
+    place.image.insert_layer(copy, parent, position)
+    copy.set_offsets(place.area.x, place.area.y)
+    if place.drawn_into:
+        copy.attach_parasite(_parasite(DRAWN_INTO_PARASITE, place.drawn_into))
+    return copy
+
+
+def _put_frames(
+    layers: Sequence[Gimp.Layer], result: BlendResult, place: Place, parent: Gimp.Layer | None
+) -> Gimp.Layer:
+    """Put each frame above the one before, and return the last."""
+    for number, (layer, recipe) in enumerate(zip(layers, result.recipes, strict=True), start=1):
+        last = _put(layer, frame_title(recipe, number, len(layers)), place, parent, 0)
+    return last
 
 
 def _above(place: Place) -> tuple[Gimp.Layer | None, int]:
@@ -131,32 +168,6 @@ def _path(layer: Gimp.Layer) -> tuple[int, ...]:
     return (*(_path(parent) if parent else ()), layer.get_image().get_item_position(layer))
 
 
-def _layer(picture: Picture, name: str, place: Place) -> Gimp.Layer:
-    """A layer of the picture's own size, not yet in the image."""
-    kind, normal = _LAYER_TYPES[place.image.get_base_type()], Gimp.LayerMode.NORMAL
-    layer = Gimp.Layer.new(place.image, name, picture.width, picture.height, kind, 100.0, normal)
-    write_layer(layer, picture)
-    return layer
-
-
-def _add(layer: Gimp.Layer, recipe: dict[str, Any], place: Place, parent: Gimp.Layer | None, position: int) -> None:
-    place.image.insert_layer(layer, parent, position)
-    _fit(layer, place.area)
-    if place.selection is not None:
-        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
-        layer.add_mask(mask)
-        write_mask(mask, place.area, place.selection)
-    layer.attach_parasite(_parasite(RECIPE_PARASITE, json.dumps(recipe, sort_keys=True)))
-    if place.drawn_into:
-        layer.attach_parasite(_parasite(DRAWN_INTO_PARASITE, place.drawn_into))
-
-
-def _fit(layer: Gimp.Layer, area: Area) -> None:
-    if (layer.get_width(), layer.get_height()) != (area.width, area.height):
-        layer.scale(area.width, area.height, False)
-    layer.set_offsets(area.x, area.y)
-
-
 def _grow(place: Place) -> None:
     """Let the canvas grow; the layers keep their places in what was there."""
     growing = place.growing
@@ -169,9 +180,31 @@ def _parasite(name: str, text: str) -> Gimp.Parasite:
     return Gimp.Parasite.new(name, _PERSISTENT | _UNDOABLE, text.encode("ascii"))  # gi takes no byte above 127 here
 
 
-def _new_area(result: BlendResult, place: Target) -> Area:
-    """The area of a new image for a result: the size that the place has, or else that of the pictures."""
-    return area_of(result.pictures[0]) if place is None else Area(0, 0, place.area.width, place.area.height)
+@contextmanager
+def _workshop(result: BlendResult, place: Target) -> Iterator[Place]:
+    """A place like `place` in an image of our own: the artist may change or close the other one meanwhile."""
+    if isinstance(place, Place) and place.image.is_valid():
+        image, area = empty_image_like(place.image), place.area
+    else:
+        area = area_of(result.pictures[0]) if place is None else place.area
+        image = Gimp.Image.new(area.width, area.height, Gimp.ImageBaseType.RGB)
+        image.undo_disable()
+    try:
+        yield Place(image, area, place.selection if isinstance(place, Place) else None)
+    finally:
+        image.delete()
+
+
+@contextmanager
+def _destination(workshop: Place, place: Target, on_new_image: OnNewImage) -> Iterator[Place]:
+    """The place that layers are put into in one undo step, if its image is still open; else a new image's."""
+    if isinstance(place, Place) and place.image.is_valid():
+        with _one_undo_step(place.image):
+            yield place
+            _grow(place)
+        return
+    with _new_image(Area(0, 0, workshop.area.width, workshop.area.height), on_new_image) as new:
+        yield new
 
 
 @contextmanager

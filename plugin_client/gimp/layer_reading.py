@@ -10,13 +10,14 @@ from typing import TypeVar
 from gi.repository import Gegl, Gimp
 
 from plugin_client.editor.geometry import MAX_READ_SIDE, Area, read_scale
+from plugin_client.editor.pace import Pace
 from plugin_client.gimp.pixels import FORMATS, MASK_FORMAT, canvas, layer_area
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import Picture
 
-STRIP = 2**16  # pixels of a picture that are read at once
-MERGED_STRIP = 2**18  # pixels that GIMP puts together at once where a layer has filters, or is a group
+STRIP = 2**15  # pixels of a picture that are read at once, at first
+MERGED_STRIP = 2**17  # pixels that GIMP puts together at once where a layer has filters, or is a group, at first
 OPAQUE = 255
 
 T = TypeVar("T")
@@ -47,16 +48,25 @@ def reading(layer: Gimp.Layer, most: int = MAX_READ_SIDE) -> Reading[Picture]:
     Raises:
         UsageError: it lies outside the canvas.
     """
-    own = layer_area(layer)
-    area = own.intersection(canvas(layer.get_image()))
-    if area is None:
-        raise UsageError(N_("the layer {layer!r} lies outside the image: move it into sight"), layer=layer.get_name())
+    own, area = layer_area(layer), area_in_sight(layer)
     with _alone(layer) as (image, copy):
         yield
         if _is_to_be_merged(copy):
             merged = yield from _merged(image, area)
             return (yield from _in_strips(_Source(merged, 4), Area(0, 0, area.width, area.height), most))
         return (yield from _in_strips(_source(copy), area.moved(-own.x, -own.y), most))
+
+
+def area_in_sight(layer: Gimp.Layer) -> Area:
+    """The part of a layer's area that lies on the canvas.
+
+    Raises:
+        UsageError: it lies outside the canvas.
+    """
+    area = layer_area(layer).intersection(canvas(layer.get_image()))
+    if area is None:
+        raise UsageError(N_("the layer {layer!r} lies outside the image: move it into sight"), layer=layer.get_name())
+    return area
 
 
 @dataclass(frozen=True)
@@ -98,16 +108,12 @@ def _in_strips(source: _Source, area: Area, most: int) -> Reading[Picture]:
     width, height = max(1, int(area.width * scale)), max(1, int(area.height * scale))
     x, y = int(area.x * scale), int(area.y * scale)
     strips = []
-    for top, rows in _rows(height, max(1, STRIP // width)):
-        strips.append(source.read(Gegl.Rectangle.new(x, y + top, width, rows), scale))
+    pace = Pace(STRIP)
+    for top, rows in pace.strips(width, height):
+        with pace.timed():
+            strips.append(source.read(Gegl.Rectangle.new(x, y + top, width, rows), scale))
         yield
     return Picture(width, height, source.channels, b"".join(strips))
-
-
-def _rows(height: int, most: int) -> Iterator[tuple[int, int]]:
-    """The first row of each strip, and how many it has."""
-    for top in range(0, height, most):
-        yield top, min(most, height - top)
 
 
 def _merged(image: Gimp.Image, area: Area) -> Reading[Gegl.Buffer]:
@@ -117,14 +123,16 @@ def _merged(image: Gimp.Image, area: Area) -> Reading[Gegl.Buffer]:
     """
     whole = Gegl.Buffer.new(FORMATS[4], 0, 0, area.width, area.height)
     x, y = 0, 0  # of the corner of the canvas
-    for top, rows in _rows(area.height, max(1, MERGED_STRIP // area.width)):
+    pace = Pace(MERGED_STRIP)
+    for top, rows in pace.strips(area.width, area.height):
         image.resize(area.width, rows, x - area.x, y - area.y - top)
         x, y = area.x, area.y + top
         yield
-        strip = Gimp.Layer.new_from_visible(image, image, "strip")
-        there = Gegl.Rectangle.new(0, top, area.width, rows)
-        strip.get_buffer().copy(Gegl.Rectangle.new(0, 0, area.width, rows), Gegl.AbyssPolicy.NONE, whole, there)
-        strip.delete()
+        with pace.timed():
+            strip = Gimp.Layer.new_from_visible(image, image, "strip")
+            there = Gegl.Rectangle.new(0, top, area.width, rows)
+            strip.get_buffer().copy(Gegl.Rectangle.new(0, 0, area.width, rows), Gegl.AbyssPolicy.NONE, whole, there)
+            strip.delete()
         yield
     return whole
 

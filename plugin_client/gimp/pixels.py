@@ -1,4 +1,4 @@
-"""Layers and their places, and pictures written to them: in sRGB, in images of every precision, mode and profile."""
+"""Layers and their places, and the forms in which pixels are read and written: sRGB, whatever the image has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from gi.repository import Gegl, Gimp
 from plugin_client.editor.geometry import Area
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Picture
 
 RECIPE_PARASITE = "kandinsky-blend-recipe"  # of a layer that was made here
 DRAWN_INTO_PARASITE = "kandinsky-blend-drawn-into"  # of one that was drawn into a picture
@@ -58,30 +57,3 @@ def read_selection(image: Gimp.Image, area: Area) -> bytes | None:
         return None
     rectangle = Gegl.Rectangle.new(area.x, area.y, area.width, area.height)
     return bytes(image.get_selection().get_buffer().get(rectangle, 1.0, MASK_FORMAT, Gegl.AbyssPolicy.NONE))
-
-
-def write_mask(mask: Gimp.LayerMask, area: Area, selection: bytes) -> None:
-    """Fill the mask of a layer that covers an area with what read_selection found there."""
-    mask.get_buffer().set(Gegl.Rectangle.new(0, 0, area.width, area.height), MASK_FORMAT, selection)
-    mask.get_buffer().flush()
-    mask.update(0, 0, area.width, area.height)
-
-
-def write_layer(layer: Gimp.Layer, picture: Picture) -> None:
-    """Fill a layer of the picture's size with it."""
-    buffer = layer.get_buffer()
-    area = Gegl.Rectangle.new(0, 0, picture.width, picture.height)
-    # Not as RGB: babl takes half a second to look for the best way from there to RGBA, in each process anew.
-    buffer.set(area, FORMATS[4], _with_alpha(picture))
-    buffer.flush()
-    layer.update(0, 0, picture.width, picture.height)
-
-
-def _with_alpha(picture: Picture) -> bytes:
-    """The picture's pixels as RGBA."""
-    if picture.channels == 4:
-        return picture.pixels
-    pixels = bytearray(b"\xff") * (picture.width * picture.height * 4)
-    for channel in range(3):
-        pixels[channel::4] = picture.pixels[channel::3]
-    return bytes(pixels)

@@ -19,12 +19,12 @@ from plugin_client.gimp.arguments import (
 )
 from plugin_client.gimp.commands import Call, image_of, make, one_layer
 from plugin_client.gimp.items import item_reading
-from plugin_client.gimp.layer_reading import at_once
+from plugin_client.gimp.layer_reading import Reading, at_once
 from plugin_client.gimp.redraws import Part, grown_part, layer_part, selected_part, visible_part
 from plugin_client.wire.messages import Item
 from plugin_client.wire.settings import Value
 
-FindPart = Callable[[Call], Part]
+FindPart = Callable[[Call], Reading[Part]]
 
 
 def repaint(call: Call) -> Gimp.Layer:
@@ -45,7 +45,7 @@ def extend(call: Call) -> Gimp.Layer:
     return _redraw(call, extend_part)
 
 
-def repaint_part(call: Call) -> Part:
+def repaint_part(call: Call) -> Reading[Part]:
     """What Repaint Selection and Remove Selection draw into.
 
     Raises:
@@ -57,12 +57,12 @@ def repaint_part(call: Call) -> Part:
     return selected_part(image_of(call), one_layer(call) if is_alone else None, conversion)
 
 
-def refine_part(call: Call) -> Part:
+def refine_part(call: Call) -> Reading[Part]:
     """What Refine Layer draws into. Errors as of layer_part."""
     return layer_part(one_layer(call), conversion_of(call.values))
 
 
-def extend_part(call: Call) -> Part:
+def extend_part(call: Call) -> Reading[Part]:
     """What Extend Canvas draws into. Errors as of growth_of and grown_part."""
     image = image_of(call)
     growing = growth_of(call.values, (image.get_width(), image.get_height()))
@@ -76,7 +76,7 @@ def items_in(image: Gimp.Image | None, values: Mapping[str, Value]) -> tuple[Ite
 
 
 def _redraw(call: Call, find: FindPart) -> Gimp.Layer:
-    items, part = items_in(image_of(call), call.values), find(call)
+    items, part = items_in(image_of(call), call.values), at_once(find(call))
     return make(call, request_of(part, items, call.values), part.place)
 
 

@@ -10,10 +10,10 @@ from plugin_client.editor.geometry import Area
 from plugin_client.editor.masks import hard, shrunk
 from plugin_client.gimp.arguments import Conversion
 from plugin_client.gimp.kept import DrawnInto, text_of
-from plugin_client.gimp.layer_reading import at_once, reading
-from plugin_client.gimp.pixels import canvas, layer_area, read_selection
+from plugin_client.gimp.layer_reading import Reading, area_in_sight, reading
+from plugin_client.gimp.pixels import layer_area, read_selection
 from plugin_client.gimp.place import Place, Target, layers_in
-from plugin_client.gimp.seen_reading import read_seen
+from plugin_client.gimp.seen_reading import seen_reading
 from plugin_client.regions import Box, Growth, fitting_size, with_margin
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
@@ -37,7 +37,7 @@ class Part:
     place: Target
 
 
-def selected_part(image: Gimp.Image, layer: Gimp.Layer | None, conversion: Conversion) -> Part:
+def selected_part(image: Gimp.Image, layer: Gimp.Layer | None, conversion: Conversion) -> Reading[Part]:
     """Return the selection and its surroundings, of all that is visible or of a layer alone.
 
     What is sent is drawn anew wherever anything is selected: the mask of the new layer, which is the selection itself,
@@ -64,34 +64,32 @@ def selected_part(image: Gimp.Image, layer: Gimp.Layer | None, conversion: Conve
         )
     above = layer.get_tattoo() if layer else 0
     place = Place(image, area, selection, is_on_top=layer is None, above=above)
-    return _part(read_seen(image, area, layer), place, conversion)
+    return (yield from _part(seen_reading(image, area, layer), place, conversion))
 
 
-def layer_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
+def layer_part(layer: Gimp.Layer, conversion: Conversion) -> Reading[Part]:
     """Return a whole layer, as it looks alone, to be refined.
 
     Raises:
         UsageError: it lies outside the canvas, or is too small; the image is gray or indexed, as of place_in.
     """
-    image = layer.get_image()
-    picture = at_once(reading(layer, max(fitting_size(layer.get_width(), layer.get_height(), 4))))
-    area = layer_area(layer).intersection(canvas(image))
-    assert area is not None, "it was read"
+    area = area_in_sight(layer)
     _check_layer(layer, area)
-    return _part(picture, Place(image, area, above=layer.get_tattoo()), conversion)
+    place = Place(layer.get_image(), area, above=layer.get_tattoo())
+    most = max(fitting_size(layer.get_width(), layer.get_height(), 4))
+    return (yield from _part(reading(layer, most), place, conversion))
 
 
-def visible_part(layer: Gimp.Layer, conversion: Conversion) -> Part:
+def visible_part(layer: Gimp.Layer, conversion: Conversion) -> Reading[Part]:
     """Return all that is visible where a layer lies, to be refined. Errors as of layer_part."""
-    image = layer.get_image()
-    area = layer_area(layer).intersection(canvas(image))
-    if area is None:
-        return layer_part(layer, conversion)  # which says why it cannot
+    area = area_in_sight(layer)
     _check_layer(layer, area)
-    return _part(read_seen(image, area, None), Place(image, area, is_on_top=True), conversion)
+    image = layer.get_image()
+    place = Place(image, area, is_on_top=True)
+    return (yield from _part(seen_reading(image, area, None), place, conversion))
 
 
-def grown_part(image: Gimp.Image, growing: Growth, conversion: Conversion) -> Part:
+def grown_part(image: Gimp.Image, growing: Growth, conversion: Conversion) -> Reading[Part]:
     """Return what an image grows by and its surroundings; the image grows when the result is inserted.
 
     The place is where that lies now, before the image has grown, so its x and y may be negative.
@@ -103,7 +101,8 @@ def grown_part(image: Gimp.Image, growing: Growth, conversion: Conversion) -> Pa
     box = with_margin(growing.region(size), growing.grown_size(size))
     area = area_of_box(box).moved(-growing.left, -growing.top)
     fading = growing.mask(size, box)
-    return _part(read_seen(image, area, None), Place(image, area, fading, growing, is_on_top=True), conversion)
+    place = Place(image, area, fading, growing, is_on_top=True)
+    return (yield from _part(seen_reading(image, area, None), place, conversion))
 
 
 def area_of_box(box: Box) -> Area:
@@ -116,12 +115,15 @@ def sent_mask(selection: bytes, area: Area) -> Picture:
     return Picture(width, height, 1, shrunk(hard(selection), (area.width, area.height), (width, height)))
 
 
-def _part(source: Picture, place: Place, conversion: Conversion) -> Part:
+def _part(source_reading: Reading[Picture], place: Place, conversion: Conversion) -> Reading[Part]:
     """The part of which the source is sent, its mask from the selection in its place. Errors as of layers_in."""
+    layers_in(place.image, conversion, place)  # refuses before anything is read
+    source = yield from source_reading
     mask = None if place.selection is None else sent_mask(place.selection, place.area)
+    yield
     drawn = DrawnInto(source, (place.area.width, place.area.height), place.selection)
-    target = layers_in(place.image, conversion, replace(place, drawn_into=text_of(drawn, place.growing)))
-    return Part(source, mask, target)
+    kept = replace(place, drawn_into=text_of(drawn, place.growing))
+    return Part(source, mask, layers_in(place.image, conversion, kept))
 
 
 def _check_selected(region: Box) -> None:

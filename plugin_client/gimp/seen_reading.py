@@ -5,16 +5,18 @@ from __future__ import annotations
 from gi.repository import Gegl, Gimp
 
 from plugin_client.editor.geometry import Area
-from plugin_client.gimp.layer_reading import empty_image_like
+from plugin_client.editor.pace import Pace
+from plugin_client.gimp.layer_reading import STRIP, Reading, empty_image_like
 from plugin_client.gimp.pixels import FORMATS, canvas
 from plugin_client.regions import fitting_size
 from plugin_client.wire.messages import Picture
 
 
-def read_seen(image: Gimp.Image, area: Area, layer: Gimp.Layer | None) -> Picture:
+def seen_reading(image: Gimp.Image, area: Area, layer: Gimp.Layer | None) -> Reading[Picture]:
     """Read an area of what is to be seen of an image, or of a layer alone, over white, as the models see it.
 
-    Where the area goes beyond the canvas, the pixels of its edge go on. An area too large to be sent is shrunk.
+    It is read in several goes. Where the area goes beyond the canvas, the pixels of its edge go on. An area too large
+    to be sent is shrunk.
 
     Args:
         image: is left as it is.
@@ -29,12 +31,16 @@ def read_seen(image: Gimp.Image, area: Area, layer: Gimp.Layer | None) -> Pictur
     copy = empty_image_like(image)
     try:
         own = Gimp.Layer.new_from_drawable(layer, copy) if layer else Gimp.Layer.new_from_visible(image, copy, "seen")
+        yield
         copy.insert_layer(own, None, 0)
         own.set_visible(True)
         own.set_mode(Gimp.LayerMode.NORMAL)
         copy.insert_layer(_white(copy), None, 1)
         copy.crop(seen.width, seen.height, seen.x, seen.y)
-        return _read_beyond(Gimp.Layer.new_from_visible(copy, copy, "over white"), area.moved(-seen.x, -seen.y))
+        yield
+        merged = Gimp.Layer.new_from_visible(copy, copy, "over white")
+        yield
+        return (yield from _reading_beyond(merged, area.moved(-seen.x, -seen.y)))
     finally:
         copy.delete()
 
@@ -48,10 +54,15 @@ def _white(image: Gimp.Image) -> Gimp.Layer:
     return layer
 
 
-def _read_beyond(layer: Gimp.Layer, area: Area) -> Picture:
+def _reading_beyond(layer: Gimp.Layer, area: Area) -> Reading[Picture]:
     """Read an area of a layer, around which the pixels of its edge go on."""
     width, height = fitting_size(area.width, area.height, 3)
     scale = min(width / area.width, height / area.height)
-    rectangle = Gegl.Rectangle.new(round(area.x * scale), round(area.y * scale), width, height)
-    pixels = layer.get_buffer().get(rectangle, scale, FORMATS[3], Gegl.AbyssPolicy.CLAMP)
-    return Picture(width, height, 3, bytes(pixels))
+    left, upper = round(area.x * scale), round(area.y * scale)
+    buffer, strips, pace = layer.get_buffer(), [], Pace(STRIP)
+    for top, rows in pace.strips(width, height):
+        with pace.timed():
+            rectangle = Gegl.Rectangle.new(left, upper + top, width, rows)
+            strips.append(bytes(buffer.get(rectangle, scale, FORMATS[3], Gegl.AbyssPolicy.CLAMP)))
+        yield
+    return Picture(width, height, 3, b"".join(strips))

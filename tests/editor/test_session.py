@@ -90,6 +90,7 @@ class Dialog:
         self.ends: list[Any] = []
         self.errors: list[Any] = []
         self.files_at_the_end: list[str] = []
+        self.takes_results = True  # at once
         self.session = Session(background, self._on_starting, self.progress.append)
 
     def start(self, request: GenerateRequest = REQUEST) -> None:
@@ -104,6 +105,8 @@ class Dialog:
     def _on_end(self, end: End) -> None:
         self.ends.append(end)
         self.files_at_the_end = files()
+        if self.takes_results:
+            self.session.forget_result()
 
 
 @dataclass

@@ -12,5 +12,5 @@ COUNT = 20  # of the 50 blends of which `python -m tests.embedded.drafts` says h
 
 @pytest.mark.slow
 def test_drafts_have_the_colours_and_the_shape_of_their_results() -> None:
-    drawn = Drawer(EMBEDDED_FOLDER).draw(COUNT, [RESULT, DRAFT])
+    drawn = Drawer(EMBEDDED_FOLDER).draw(range(COUNT), [RESULT, DRAFT])
     assert foretold(drawn[DRAFT], drawn[RESULT]) >= 0.95

@@ -21,6 +21,7 @@ from plugin_client.gimp.dialog.recovery_bar import RecoveryBar
 from plugin_client.gimp.dialog.rows import IngredientRows, SweepIngredient
 from plugin_client.gimp.dialog.seed import DRAWN
 from plugin_client.gimp.dialog.settings import ASKED, Settings
+from plugin_client.gimp.layer_reading import Reading
 from plugin_client.gimp.main_loop import MainLoop
 from plugin_client.job import BlendResult
 from plugin_client.wire.errors import KandinskyError
@@ -103,7 +104,7 @@ class GeneratingDialog(ABC):
         """
 
     @abstractmethod
-    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> str:
+    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> Reading[str]:
         """Insert a result; what is to be said of it, as of OnResult."""
 
     @property

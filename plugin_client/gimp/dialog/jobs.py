@@ -14,7 +14,7 @@ from plugin_client.editor.session import End, Session
 from plugin_client.editor.translation import _
 from plugin_client.formatting import duration
 from plugin_client.gimp.dialog.progress import JobRow, ProgressPanel
-from plugin_client.gimp.layer_reading import Reading
+from plugin_client.gimp.layer_reading import Reading, at_once
 from plugin_client.gimp.main_loop import Chore, Chores, MainLoop
 from plugin_client.gimp.place import Target, destination_of
 from plugin_client.job import BlendResult
@@ -34,8 +34,8 @@ class Prepared:
 
 
 Preparation = Reading[Prepared]  # reads the layers
-# Inserts a result and returns what is to be said of it, given the prepared request and how long it took.
-OnResult = Callable[[BlendResult, Prepared, str], str]
+# Inserts a result in several goes; returns what is to be said of it, given the prepared request and how long it took.
+OnResult = Callable[[BlendResult, Prepared, str], Reading[str]]
 
 
 class Jobs:
@@ -45,7 +45,7 @@ class Jobs:
         panel: shows them.
         background: the connection.
         main_loop: calls for the looks at the queue.
-        on_result: inserts a result; what it returns is shown.
+        on_result: inserts a result; what it returns in the end is shown.
         on_end: called after each end, and when a daemon has taken a job.
     """
 
@@ -83,11 +83,15 @@ class Jobs:
         self.on_news()
 
     def close(self) -> None:
-        """Give all of them up."""
+        """Give all of them up, but for the results that are there: those are inserted before this returns."""
         self._end_looks()
         self._chores.clear()
-        for job in self._jobs:
-            job.session.close()
+        for job in list(self._jobs):
+            job.close()
+
+    def insert(self, insertion: Reading[None]) -> None:
+        """Have a result inserted, after what is on its way into or out of the image already."""
+        self._chores.add(insertion)
 
     def _prepare(self, job: Job, preparation: Preparation) -> Chore:
         """Let the preparation go on until it has ended, or the job was stopped."""
@@ -122,6 +126,7 @@ class Job:
         self._prepared: Prepared | None = None
         self._began = time.monotonic()
         self._is_moving = False  # the daemon works on it
+        self._insertion: Reading[None] | None = None  # of its result
         self.row = JobRow(self._stop, self._go_on)
         self.row.say(_("Starting ..."))
         self.session = Session(jobs.background, self._say_starting, self._show_progress)
@@ -147,18 +152,29 @@ class Job:
             self.row.say(_("The daemon has gone. Go On makes the picture all the same, with another one."))
             self.row.offer_to_go_on(True)
             self._is_moving = True
-            return
-        self._jobs.panel.say(self._word(end))
-        self._jobs.remove(self)
+        elif isinstance(end, KandinskyError):
+            self._leave(_("Stopped") if isinstance(end, JobCancelled) else end.render(_))
+        else:
+            self.row.say_it_is_made(_("Inserting the picture ..."))
+            self._insertion = self._inserting(end)
+            self._jobs.insert(self._insertion)
 
-    def _word(self, end: End) -> str:
-        if isinstance(end, JobCancelled):
-            return _("Stopped")
-        if isinstance(end, KandinskyError) or self._prepared is None:
-            return end.render(_) if isinstance(end, KandinskyError) else ""
+    def close(self) -> None:
+        """Give it up, unless its result is there."""
+        if self._insertion is not None:
+            at_once(self._insertion)
+        self.session.close()
+
+    def _inserting(self, result: BlendResult) -> Reading[None]:
+        assert self._prepared is not None, "it was sent"
         took = duration(time.monotonic() - self._began, _)
-        words = [self._jobs.on_result(end, self._prepared, took), *self._prepared.remarks, self.session.complaint]
-        return " ".join(filter(None, words))
+        said = yield from self._jobs.on_result(result, self._prepared, took)
+        self.session.forget_result()
+        self._leave(" ".join(filter(None, (said, *self._prepared.remarks, self.session.complaint))))
+
+    def _leave(self, word: str) -> None:
+        self._jobs.panel.say(word)
+        self._jobs.remove(self)
 
     def _say_starting(self) -> None:
         self.row.say(_("Starting the daemon: this may take a while ..."))

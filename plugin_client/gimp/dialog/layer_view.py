@@ -40,6 +40,7 @@ class LayerView(Gtk.Box):
         self._image = image
         self._ingredient = ingredient
         self._on_change = on_change
+        self.name = self._name()  # asked once: GIMP answers late while it draws a large image
         self._picture: Picture | None = None
         self._chores = chores
         self._is_there = True
@@ -94,9 +95,7 @@ class LayerView(Gtk.Box):
             hinted(self.thumbnail, _("What the model sees of it"))
             self._backdrop.set_visible(shows_backdrop(self._picture, self._ingredient.fit))
 
-    @property
-    def name(self) -> str:
-        """The name of the layer."""
+    def _name(self) -> str:
         layer = self._image.get_layer_by_tattoo(self._ingredient.layer) if self._image else None
         return layer.get_name() if layer else _("This layer is gone")
 

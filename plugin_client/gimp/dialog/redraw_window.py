@@ -21,8 +21,9 @@ from plugin_client.gimp.dialog.jobs import Preparation, Prepared
 from plugin_client.gimp.dialog.region import GrowingRegion, LayerRegion, RegionBox, RepaintRegion, SelectedRegion
 from plugin_client.gimp.dialog.rows import SweepIngredient
 from plugin_client.gimp.dialog.settings import ASKED
-from plugin_client.gimp.insert import insert
+from plugin_client.gimp.insert import inserting
 from plugin_client.gimp.items import items_reading
+from plugin_client.gimp.layer_reading import Reading
 from plugin_client.gimp.procedures import EXTEND, PROCEDURES, REFINE, REMOVE, REPAINT
 from plugin_client.gimp.redraw_commands import FindPart
 from plugin_client.job import BlendResult
@@ -166,7 +167,7 @@ class RedrawDialog(GeneratingDialog):
 
     def _prepare(self, given: tuple[Ingredient, ...], values: dict[str, Value]) -> Preparation:
         """Read the image."""
-        part = self._form.find(replace(self._call, values=values))
+        part = yield from self._form.find(replace(self._call, values=values))
         items = yield from items_reading(self._image, given)
         redraw = redraw_with(part.source, part.mask, items, values)
         return Prepared(RedrawRequest(replace(redraw, preview_every=PREVIEW_EVERY)), part.place)
@@ -176,9 +177,11 @@ class RedrawDialog(GeneratingDialog):
         known = {one.name: one.default if values[one.name] is None else values[one.name] for one in self._arguments}
         return {**known, "seed": self._settings.seed.next(), CONVERSION.name: conversion}
 
-    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> str:
-        layer = self._last = insert(result, prepared.place, Gimp.Display.new)
+    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> Reading[str]:
+        layer = self._last = yield from inserting(result, prepared.place, Gimp.Display.new)
+        yield
         Gimp.displays_flush()
+        yield
         self._region.refresh()
         self._progress.preview.show_picture(result.pictures[0])
         done = _("Done in {time}: {layer}.").format(time=took, layer=layer.get_name())

@@ -39,8 +39,9 @@ from plugin_client.gimp.dialog.jobs import Preparation, Prepared
 from plugin_client.gimp.dialog.rows import SweepIngredient
 from plugin_client.gimp.dialog.sweep import SweepBox
 from plugin_client.gimp.dialog.widgets import text_button
-from plugin_client.gimp.insert import insert, insert_frames
+from plugin_client.gimp.insert import inserting, inserting_frames
 from plugin_client.gimp.items import item_reading, items_reading
+from plugin_client.gimp.layer_reading import Reading
 from plugin_client.gimp.main_loop import Chore, Chores
 from plugin_client.gimp.place import NewImage, Target, place_in
 from plugin_client.history import KeptResult
@@ -249,7 +250,7 @@ class BlendDialog(GeneratingDialog):
         values["seed"] = seed
         return {name: "" if value is None else value for name, value in values.items()}
 
-    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> str:
+    def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> Reading[str]:
         """Insert a result, or leave a picture among those that are kept where the artist wants it so."""
         if not prepared.request.is_sweep:
             self._history.add_results(result)
@@ -257,9 +258,11 @@ class BlendDialog(GeneratingDialog):
             self._show_result(result, prepared)
             words = _("Done in {time}: {layer}. It waits among the results.")
             return words.format(time=took, layer=title(result.recipes[0]))
-        put = insert_frames if prepared.request.is_sweep else insert
-        layer = self._last = put(result, prepared.place, Gimp.Display.new)
+        put = inserting_frames if prepared.request.is_sweep else inserting
+        layer = self._last = yield from put(result, prepared.place, Gimp.Display.new)
+        yield
         Gimp.displays_flush()
+        yield
         self._show_result(result, prepared)
         sentences = self._sentences_about(layer, result, prepared.request, took)
         return " ".join([*sentences, *map(sentence, result.warnings)])
@@ -276,9 +279,13 @@ class BlendDialog(GeneratingDialog):
         if is_open and not self._opens_an_image:
             conversion = ask_conversion(self._dialog, self._image)
         if conversion is not None:
-            place = self._place(conversion) if is_open else None
-            self._last = insert(BlendResult((kept.picture,), [kept.recipe], ()), place, Gimp.Display.new)
-            Gimp.displays_flush()
+            self._chores.add(self._inserting_kept(kept, self._place(conversion) if is_open else None))
+
+    def _inserting_kept(self, kept: KeptResult, place: Target) -> Chore:
+        result = BlendResult((kept.picture,), [kept.recipe], ())
+        self._last = yield from inserting(result, place, Gimp.Display.new)
+        yield
+        Gimp.displays_flush()
 
     def _sentences_about(self, layer: Gimp.Layer, result: BlendResult, request: Request, took: str) -> list[str]:
         """Sentences about the layer that was just made."""

@@ -1,9 +1,11 @@
 """Layers as the model is to see them."""
 
+import random
+
 from gi.repository import Gegl, Gimp
 
 from plugin_client.gimp.layer_reading import at_once, reading
-from plugin_client.gimp.pixels import write_layer
+from plugin_client.gimp.layer_writing import filling
 from plugin_client.wire.messages import Picture
 from tests.gimp.inside.images import BLUE, CLEAR, GREEN, RED, add_layer, check, complaint, fill, new_image, pixels, seen
 
@@ -135,7 +137,7 @@ def test_each_pixel_of_a_part_is_read_in_its_place():
     image = new_image()
     layer = add_layer(image, CLEAR, area=(-10, 20, 30, 30))
     written = bytes(value for pixel in range(900) for value in (pixel % 30, pixel // 30, 7, 255))
-    write_layer(layer, Picture(30, 30, 4, written))
+    at_once(filling(layer, Picture(30, 30, 4, written)))
     expected = b"".join(written[4 * (30 * row + 10) : 4 * (30 * row + 30)] for row in range(10))
     check(read_layer(layer).pixels, expected)
     layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
@@ -146,8 +148,21 @@ def test_each_pixel_of_a_part_is_read_in_its_place():
 
 def test_a_picture_without_alpha_fills_a_layer():
     layer = add_layer(new_image(2, 1), CLEAR)
-    write_layer(layer, Picture(2, 1, 3, bytes((1, 2, 3, 4, 5, 6))))
+    at_once(filling(layer, Picture(2, 1, 3, bytes((1, 2, 3, 4, 5, 6)))))
     check(pixels(layer), bytes((1, 2, 3, 255, 4, 5, 6, 255)))
+
+
+def test_a_picture_of_another_size_is_scaled_as_gimp_scales_layers():
+    image = new_image(100, 70)
+    written = bytes(random.Random(1).choices(range(256), k=4 * 60 * 40))
+    for size in ((100, 70), (23, 31)):
+        scaled_by_gimp = Gimp.Layer.new(image, "a", 60, 40, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+        image.insert_layer(scaled_by_gimp, None, 0)
+        at_once(filling(scaled_by_gimp, Picture(60, 40, 4, written)))
+        scaled_by_gimp.scale(*size, False)
+        layer = Gimp.Layer.new(image, "b", *size, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+        at_once(filling(layer, Picture(60, 40, 4, written)))
+        check(pixels(layer), pixels(scaled_by_gimp))
 
 
 def test_a_hidden_layer_is_seen_for_itself_and_stays_hidden():

@@ -43,13 +43,17 @@ def test_every_window():
         picture(words.split()[0].lower())
 
 
+def is_made():
+    return [text for text in text_of() if "Kandinsky: " in text]
+
+
 def test_a_blend_from_its_start_to_its_end():
     start_anew()
     show("Blend Layers and Prompts")
     keys("key", "ctrl+Return")
-    wait_for("a step", lambda: [text for text in text_of() if "/" in text or "12" in text])
-    picture("running")
-    wait_for("the picture", lambda: [text for text in text_of() if "Kandinsky: " in text])
+    wait_for("a word, or the picture", lambda: all_of(ROLE.PROGRESS_BAR) or is_made())
+    shot("running")
+    wait_for("the picture", is_made)
     picture("done")
 
 
