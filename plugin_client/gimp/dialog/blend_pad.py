@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gi.repository import Gdk, Gtk
+from gi.repository import Gdk, GLib, Gtk
 
 from plugin_client.editor.blend_pad import Mark, line_between
 from plugin_client.editor.translation import _
@@ -107,8 +107,8 @@ class BlendPad(Gtk.EventBox):
             self._plane.put(handle, 0, 0)
             handle.show_all()
             self._put(handle, self._points[n])
-            # A thumbnail that comes later makes it larger.
-            handle.connect("size-allocate", lambda handle, _, n=n: self._put(handle, self._points[n]))
+            # A thumbnail that comes later makes it larger; GTK heeds no move while it allocates.
+            handle.connect("size-allocate", lambda handle, _: GLib.idle_add(self._put_again, handle))
             handle.tell(_place_in_words(self._points[n]))
 
     def _show_marks(self) -> None:
@@ -138,6 +138,11 @@ class BlendPad(Gtk.EventBox):
     def _put_puck(self, place: Point) -> None:
         self._place = place
         self._put(self._puck, place)
+
+    def _put_again(self, handle: PointHandle) -> bool:
+        if handle in self._handles:
+            self._put(handle, self._points[self._handles.index(handle)])
+        return bool(GLib.SOURCE_REMOVE)
 
     def _put(self, widget: Gtk.Widget, place: Point) -> None:
         """Put the middle of a widget at a place."""

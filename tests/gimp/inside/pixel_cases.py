@@ -162,7 +162,8 @@ def test_a_picture_of_another_size_is_scaled_as_gimp_scales_layers():
         scaled_by_gimp.scale(*size, False)
         layer = Gimp.Layer.new(image, "b", *size, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
         at_once(filling(layer, Picture(60, 40, 4, written)))
-        check(pixels(layer), pixels(scaled_by_gimp))
+        apart = [abs(a - b) for a, b in zip(pixels(layer), pixels(scaled_by_gimp), strict=True)]
+        assert max(apart) <= 3, max(apart)  # mostly 0: GIMP works in chunks by how fast the machine is, and rounds so
 
 
 def test_a_hidden_layer_is_seen_for_itself_and_stays_hidden():

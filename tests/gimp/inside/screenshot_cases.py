@@ -21,6 +21,7 @@ SETTLING = 1.0  # s, for thumbnails and what slides open
 
 
 def show(words):
+    keys("mousemove", "1", "1")  # or a hint of what opens under the pointer lies over the rest
     open_entry(words)
     wait_for("its widgets", lambda: all_of(ROLE.PUSH_BUTTON))
     time.sleep(SETTLING)
