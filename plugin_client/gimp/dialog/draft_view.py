@@ -10,6 +10,7 @@ from plugin_client.editor.background import Background
 from plugin_client.editor.drafts import Draft, DraftEnd, Drafts, TooSlow
 from plugin_client.editor.requests import GenerateRequest
 from plugin_client.editor.scheduler import Scheduler
+from plugin_client.editor.switches import DRAFTS, is_on, remember
 from plugin_client.editor.translation import _
 from plugin_client.formatting import duration
 from plugin_client.gimp.dialog.progress import ProgressPanel
@@ -17,7 +18,9 @@ from plugin_client.wire.errors import DaemonNotRunning
 
 
 class DraftView(Gtk.CheckButton):
-    """A switch. On, as at first, each draft is shown as the preview; the first that takes long switches itself off.
+    """A switch, which stays where the artist has put it. On, each draft is shown as the preview.
+
+    The first draft that takes long puts it off, for this dialog alone.
 
     Args:
         panel: shows the drafts.
@@ -31,7 +34,7 @@ class DraftView(Gtk.CheckButton):
         panel: ProgressPanel,
         make: Callable[[], GenerateRequest | None],
     ) -> None:
-        super().__init__(label=_("Show drafts while weights are moved"), active=True)
+        super().__init__(label=_("Show drafts while weights are moved"), active=is_on(DRAFTS))
         self.set_tooltip_text(
             _("When a weight or the puck rests, a quick picture with the same seed shows what Generate would make")
         )
@@ -50,6 +53,7 @@ class DraftView(Gtk.CheckButton):
     def _switch(self) -> None:
         """Draw at once what was asked for by hand, however long it takes."""
         self._drafts.are_slow_ones_wanted = True
+        remember(DRAFTS, self.get_active())
         if self.get_active():
             self._drafts.move()
         else:

@@ -9,6 +9,7 @@ from gi.repository import GdkPixbuf, Gtk
 
 from plugin_client import history
 from plugin_client.editor.background import Background
+from plugin_client.editor.switches import INSERTING, is_on, remember
 from plugin_client.editor.titles import variation_title
 from plugin_client.editor.translation import _
 from plugin_client.gimp.dialog.progress import Preview
@@ -43,7 +44,8 @@ class HistoryView(Gtk.Expander):
         self._compare.connect("toggled", lambda _: self._show_chosen())
         self._insert = text_button(_("Insert"), lambda: on_insert(self._chosen) if self._chosen else None)
         self._discard = named(text_button(_("Discard"), self._discard_chosen), _("Discard the result"))
-        self._by_itself = Gtk.CheckButton(label=_("Insert results by themselves"), active=True)
+        self._by_itself = Gtk.CheckButton(label=_("Insert results by themselves"), active=is_on(INSERTING))
+        self._by_itself.connect("toggled", lambda switch: remember(INSERTING, switch.get_active()))
         buttons = Gtk.Box(spacing=6)
         for button in (self._insert, self._compare, self._discard):
             buttons.pack_start(button, False, False, 0)

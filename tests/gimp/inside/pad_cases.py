@@ -9,6 +9,7 @@ from tests.gimp.inside.window import (
     extents,
     find,
     is_sensitive,
+    is_switched_on,
     keys,
     one,
     press,
@@ -81,6 +82,15 @@ def test_a_draft_follows_the_weights_and_generate_makes_its_seed():
     check(float(seed_in(generate())), seed)
 
 
+def test_drafts_that_were_switched_off_stay_off_in_the_next_dialog():
+    open_with_two_layers()
+    check(is_switched_on("Show drafts while weights are moved"), True)
+    toggle("Show drafts while weights are moved")
+    close_the_dialog()
+    open_dialog()
+    check(is_switched_on("Show drafts while weights are moved"), False)
+
+
 def test_a_click_into_the_explore_sheet_takes_weights_and_seed():
     open_with_two_layers()
     set_quick(steps=1)
@@ -105,6 +115,7 @@ def test_a_result_waits_in_the_history_until_it_is_inserted():
     close_the_dialog()
     open_dialog()  # another process
     toggle("Results")
+    check(is_switched_on("Insert results by themselves"), False)
     name = "Kandinsky: 0.5 red + 0.5 blue, seed 7, variation 1"
     wait_for("the thumbnail", lambda: find(name, ROLE.PUSH_BUTTON))[0].do_action(0)
     shot("history")

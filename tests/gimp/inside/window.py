@@ -102,8 +102,10 @@ def start_anew():
     wait_for("our windows to close", windows_are_closed)
     for file in (FOLDER / "profile" / "plug-in-settings").glob("*.last"):
         file.unlink()
+    home = Path(os.environ["KANDINSKY_BLEND_HOME"])
     for kept in ("pending-jobs", "results"):
-        shutil.rmtree(Path(os.environ["KANDINSKY_BLEND_HOME"], kept), ignore_errors=True)
+        shutil.rmtree(home / kept, ignore_errors=True)
+    (home / "switches.json").unlink(missing_ok=True)
     ask("fresh_image")
 
 
@@ -210,6 +212,10 @@ def toggle(name):
     switches = (ROLE.TOGGLE_BUTTON, ROLE.CHECK_BOX)
     node = wait_for(f"the switch {name}", lambda: [node for role in switches for node in find(name, role)])[0]
     node.do_action(0)
+
+
+def is_switched_on(name):
+    return one(name, ROLE.CHECK_BOX).get_state_set().contains(Atspi.StateType.CHECKED)
 
 
 def text_of():
