@@ -155,7 +155,7 @@ class Job:
         elif isinstance(end, KandinskyError):
             self._leave(_("Stopped") if isinstance(end, JobCancelled) else end.render(_))
         else:
-            self.row.say_it_is_made(_("Inserting the picture ..."))
+            self.row.hide_stop()  # what is being inserted is not stopped
             self._insertion = self._inserting(end)
             self._jobs.insert(self._insertion)
 

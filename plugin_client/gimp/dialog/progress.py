@@ -72,10 +72,8 @@ class JobRow(Gtk.Box):
     def say(self, line: str) -> None:
         self._line.set_text(line)
 
-    def say_it_is_made(self, line: str) -> None:
-        """Say what becomes of the picture, which cannot be stopped any more."""
+    def hide_stop(self) -> None:
         self._stop.hide()
-        self.say(line)
 
     def show_progress(self, progress: Progress) -> None:
         """Show a step forward: the bar stays short of its end until the picture is there."""
