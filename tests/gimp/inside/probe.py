@@ -31,8 +31,12 @@ def serve():
 
 
 def images():
-    """Of each image its layers' names, and a hash of everything that is to be seen."""
-    return [[layer.get_name() for layer in image.get_layers()] + [_digest(image)] for image in Gimp.get_images()]
+    """Of each image its layers' names, and a hash of everything that is to be seen.
+
+    Those in which the plug-in reads and fills layers have no undo, and are left out.
+    """
+    theirs = [image for image in Gimp.get_images() if image.undo_is_enabled()]
+    return [[layer.get_name() for layer in image.get_layers()] + [_digest(image)] for image in theirs]
 
 
 def fresh_image():
