@@ -126,7 +126,7 @@ class RedrawDialog(GeneratingDialog):
     def _say_whether_able(self) -> None:
         """Let no picture be asked for that the chosen model cannot make, and say why."""
         try:
-            check_able(self._settings.capabilities.models, self._config.get_property("model") or "", self._region.kind)
+            self._check_able()
         except UsageError as exc:
             self._progress.say(exc.render(_))
             self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
@@ -136,6 +136,10 @@ class RedrawDialog(GeneratingDialog):
                 self._progress.say("")
             self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
             self._is_able = True
+
+    def _check_able(self) -> None:
+        """Check that the chosen model can draw what the fields come to. Errors as of check_able."""
+        check_able(self._settings.capabilities.models, self._config.get_property("model") or "", self._region.kind)
 
     def _keep(self, contents: tuple[SweepIngredient, ...]) -> None:
         if self._has_ingredients:
@@ -157,6 +161,7 @@ class RedrawDialog(GeneratingDialog):
     def _ordered(self) -> Preparation | None:
         if not image_of(self._call).is_valid():
             raise UsageError(N_("the image was closed: open this dialog from another one"))
+        self._check_able()
         given = self._rows.ingredients
         if self._name == REPAINT:
             ingredients.without_empty(given)

@@ -65,6 +65,19 @@ def select_a_part():
     Gimp.displays_flush()
 
 
+def star_to_repaint():
+    """The star of the demo, large and alone, and selected with a soft edge."""
+    for display in displays():
+        display.delete()
+    star = Gio.File.new_for_path(str(Path(os.environ["PROJECT"]) / "install" / "pictures" / "star.png"))
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, star)
+    image.scale(384, 384)
+    image.get_layers()[0].set_name("star")
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 24, 344, 344)
+    Gimp.Selection.feather(image, 16)
+    Gimp.Display.new(image)
+
+
 def large_image():
     """An image of the size that the model was trained on, shown beside the others."""
     image = new_image(768, 768)

@@ -5,13 +5,17 @@ import time
 from tests.gimp.inside.window import (
     KEYS,
     ROLE,
+    activate,
     all_of,
     ask,
+    close_the_dialog,
     keys,
+    one,
     open_entry,
     our_windows,
     report,
     shot,
+    spin,
     start_anew,
     text_of,
     wait_for,
@@ -56,6 +60,34 @@ def test_a_blend_from_its_start_to_its_end():
     shot("running")
     wait_for("the picture", is_made)
     picture("done")
+
+
+def test_a_repaint_as_a_layer_with_its_mask():
+    start_anew()
+    ask("star_to_repaint")
+    show("Repaint Selection")
+    for name, number in (("Steps", 50), ("Seed", 7)):
+        spin(name, number)
+    one("Prompt", ROLE.TEXT).set_text_contents("a red circle")
+    keys("key", "ctrl+Return")
+    wait_for("the picture", lambda: [text for text in text_of() if "Kandinsky, " in text])
+    picture("repainted")
+    close_the_dialog()
+    keys("search", "--name", "– GIMP$", "windowmove", "0", "0", "windowsize", "1020", "690")
+    time.sleep(SETTLING)
+    drag_the_docks_wider()
+    ask("deselect")
+    activate()
+    keys("key", "shift+ctrl+j")  # fits the image into the window
+    picture("repainted-layers")
+
+
+def drag_the_docks_wider():
+    """So that the names of layers are to be read."""
+    keys("mousemove", "783", "360", "mousedown", "1")
+    for x in range(780, 639, -20):
+        keys("mousemove", str(x), "360")
+    keys("mouseup", "1", "mousemove", "300", "655")
 
 
 def test_a_prompt():
