@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugin_client.editor.geometry import Area
 from plugin_client.editor.translation import _
 from plugin_client.formatting import duration, stage_name, transferred
 from plugin_client.wire.messages import Blend, JobInfo, Progress, Refine, Repaint
 from plugin_client.wire.titles import picture_name, prompt_name, weighted_sum
 
+_TOLD_SCALE = 1.25
 FRAME_TIMING = "(100ms) (replace)"  # as GIMP's export of animations reads it: each frame by itself
 
 
@@ -27,6 +29,16 @@ def title(recipe: dict[str, Any]) -> str:
 def variation_title(recipe: dict[str, Any]) -> str:
     """The name of a layer with the number of its variation, counted from 1."""
     return _("{title}, variation {number}").format(title=title(recipe), number=recipe["variation"] + 1)
+
+
+def scaled_line(recipe: dict[str, Any], area: Area) -> str:
+    """Return that a picture was drawn much smaller than the area that it is put over; "" where it was not."""
+    width, height = recipe["width"], recipe["height"]
+    if max(area.width / width, area.height / height) < _TOLD_SCALE:
+        return ""
+    return _("The model drew it at {made} pixels, and it was scaled up: a smaller part gets finer detail.").format(
+        made=f"{width} x {height}"
+    )
 
 
 def frame_title(recipe: dict[str, Any], number: int, frames: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from plugin_client.editor.geometry import Area
 from plugin_client.editor.titles import (
     frame_title,
     picture_line,
     progress_line,
+    scaled_line,
     short_name,
     sweep_title,
     title,
@@ -48,3 +50,10 @@ def test_progress_in_words() -> None:
     )
     slow = Progress("", "denoising", 3, 50, 0, 125.2, 4810.0)
     assert progress_line(slow) == "Denoising, step 3 of 50, 2 min 5 s, about 1 h 20 min left"
+
+
+def test_a_picture_that_was_scaled_up_much_is_told() -> None:
+    recipe = {"width": 768, "height": 512}
+    assert scaled_line(recipe, Area(-5, 0, 800, 600)) == ""
+    told = scaled_line(recipe, Area(0, 0, 6000, 4000))
+    assert told == "The model drew it at 768 x 512 pixels, and it was scaled up: a smaller part gets finer detail."

@@ -11,6 +11,7 @@ from plugin_client.editor import ingredients
 from plugin_client.editor.capabilities import DaemonCapabilities, check_able
 from plugin_client.editor.ingredients import Ingredient, LayerIngredient
 from plugin_client.editor.requests import RedrawRequest
+from plugin_client.editor.titles import scaled_line
 from plugin_client.editor.translation import _
 from plugin_client.gimp import redraw_commands
 from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, Argument, Conversion, redraw_with
@@ -190,4 +191,5 @@ class RedrawDialog(GeneratingDialog):
         self._region.refresh()
         self._progress.preview.show_picture(result.pictures[0])
         done = _("Done in {time}: {layer}.").format(time=took, layer=layer.get_name())
-        return " ".join([done, *map(sentence, result.warnings)])
+        scaled = scaled_line(result.recipes[0], prepared.place.area) if prepared.place else ""
+        return " ".join(filter(None, [done, scaled, *map(sentence, result.warnings)]))
