@@ -197,11 +197,12 @@ def test_the_messages_that_wait_for_a_job_are_bounded(
     monkeypatch.setattr("daemon.server.MAX_CROWD", 5)
     with held(store, "accept"):
         job = new_id()
-        client.send(Submit(job, blend()))
+        asked = client.send(Submit(job, blend()))
         for _ in range(5):
             client.send(Status(job))
         for message in (Status(job), Submit(job, blend())):
             assert client.ask(message, Refusal).code == "queue-full"
+    assert isinstance(answers(client, asked)[0], Accepted)
     assert client.ask(Status(job), JobInfo)
 
 
