@@ -75,7 +75,6 @@ def test_with_a_daemon_all_is_well(home: Editor) -> None:
     run = install(home, "doctor")
     assert run.stdout.endswith("\n\nNothing is amiss.\n"), run.stdout
     assert run.returncode == 0
-    assert len(lines(run, "ok ")) == 8
     assert re.match("ok    Ray: 2.* no cluster runs on this machine", lines(run, "ok    Ray")[0])
     assert lines(run, "ok    speed: models run on ")
     assert ": direct, with the pyzmq of GIMP's Python 3." in lines(run, "ok    connection of GIMP 3.")[0]
