@@ -45,6 +45,10 @@ class DaemonCapabilities:
             device=DEVICES.get(self.device, self.device), precision=PRECISIONS.get(self.precision, self.precision)
         )
 
+    def drawing(self, chosen: str) -> str:
+        """The name of the model that draws where `chosen` is set, "" being the default; "" while that is not known."""
+        return chosen or (self.models[0].name if self.models else "")
+
     def choices(self) -> list[tuple[str, str]]:
         """(name, label) of each model; the default's name is ""."""
         if not self.models:

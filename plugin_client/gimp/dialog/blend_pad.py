@@ -210,7 +210,7 @@ def _draw_border(widget: Gtk.Widget) -> None:
 
 
 def _place_in_words(place: Point) -> str:
-    return _("{across} % across, {down} % down").format(across=round(100 * place.x), down=round(100 * place.y))
+    return _("Across: {across} %, down: {down} %").format(across=round(100 * place.x), down=round(100 * place.y))
 
 
 def _pixels(place: Point) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from plugin_client.editor.presets import Preset, settings_with_defaults
 from plugin_client.editor.prompt_history import remember_prompts
 from plugin_client.editor.translation import _
 from plugin_client.gimp.dialog.jobs import Jobs, Preparation, Prepared
+from plugin_client.gimp.dialog.models_window import ModelsWindow
 from plugin_client.gimp.dialog.panel import Panel
 from plugin_client.gimp.dialog.presets import PresetButton
 from plugin_client.gimp.dialog.progress import ProgressPanel
@@ -63,7 +64,7 @@ class GeneratingDialog(ABC):
         self._jobs = Jobs(self._progress, self._background, self._main_loop, self._insert, self._learn_capabilities)
         self._recovery_bar = RecoveryBar(self._background, self._main_loop)
         self._rows = IngredientRows(image, self._keep)
-        self._settings = Settings(config, image, own)
+        self._settings = Settings(config, image, self._open_models, own)
         self._presets = PresetButton(self._preset, self._apply, self._progress.say)
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, title)
         self._dialog.set_ok_label(_("_Generate"))
@@ -157,6 +158,20 @@ class GeneratingDialog(ABC):
             self._config.set_property("model", model_here(self._recipe, known.models))
             self._recipe = None
         self._show_capabilities(known)
+
+    def _open_models(self) -> None:
+        """Show which models there are, and let another one be fetched or chosen."""
+        chosen = self._settings.capabilities.drawing(self._config.get_property("model") or "")
+        ModelsWindow(self._dialog, self._background, self._main_loop, chosen, self._choose_model, self._ask_again)
+
+    def _choose_model(self, name: str) -> None:
+        """Draw with a model of this name."""
+        self._config.set_property("model", name)
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Ask the daemon which models it offers now."""
+        self._background.ask(ask_capabilities, self._learned)
 
     def _generate(self) -> None:
         self._progress.say("")

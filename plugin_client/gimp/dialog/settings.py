@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gi.repository import Gimp, GObject, Gtk
 
 from plugin_client.editor.capabilities import DaemonCapabilities
 from plugin_client.editor.geometry import side_of
+from plugin_client.editor.library import limits_of
 from plugin_client.editor.translation import _, unmarked
 from plugin_client.gimp.dialog.sampling import StepsField
 from plugin_client.gimp.dialog.seed import SeedBox
 from plugin_client.gimp.dialog.size import SizeBox
-from plugin_client.gimp.dialog.widgets import FieldRows, choice, named, pass_on_the_wheel, spin
+from plugin_client.gimp.dialog.widgets import FieldRows, choice, named, pass_on_the_wheel, spin, text_button
 from plugin_client.wire.settings import SETTINGS, SettingField
 
 ASKED = [one for one in SETTINGS.values() if one.setting.asked != "never"]
@@ -24,11 +25,16 @@ class Settings(Gtk.Box):
     """The settings in `config`, of a picture for `image` or a new one.
 
     Args:
+        on_models: called to show all models.
         own: those beside the ones of every blend, of which the advanced ones are shown here.
     """
 
     def __init__(
-        self, config: Gimp.ProcedureConfig, image: Gimp.Image | None, own: Sequence[SettingField] = ()
+        self,
+        config: Gimp.ProcedureConfig,
+        image: Gimp.Image | None,
+        on_models: Callable[[], None],
+        own: Sequence[SettingField] = (),
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._config = config
@@ -38,6 +44,8 @@ class Settings(Gtk.Box):
         self._models = named(Gtk.ComboBoxText(), unmarked(_(SETTINGS["model"].setting.label)))
         pass_on_the_wheel(self._models)
         self._chosen = self._models.connect("changed", lambda _: self._keep_model())
+        self._limits = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=30)
+        self._all_models = text_button("", on_models)
         self._computing = Gtk.Label(xalign=0.0)
         self.pack_start(self._main(), False, False, 0)
         self.pack_start(self._more([*own, *ASKED]), False, False, 0)
@@ -69,6 +77,7 @@ class Settings(Gtk.Box):
                 rows.put_below(self.size.line)
             elif one.name != "height" and not one.setting.is_advanced:
                 self._put(rows, one)
+        rows.put_below(self._model_line())
         return rows.grid
 
     def _more(self, settings: Sequence[SettingField]) -> Gtk.Expander:
@@ -95,6 +104,13 @@ class Settings(Gtk.Box):
             field = self._fields[one.name] = self._field(one, unmarked(label))
             put = rows.put_wide if one.type is str and not one.choices else rows.put
             put(label, field, field, _hint(one))
+
+    def _model_line(self) -> Gtk.Box:
+        """What the small model cannot do, and beside it the button that leads to the full one."""
+        line = Gtk.Box(spacing=12)
+        line.pack_start(self._limits, True, True, 0)
+        line.pack_end(self._all_models, False, False, 0)
+        return line
 
     def _field(self, one: SettingField, name: str) -> Gtk.Widget:
         """The widget of a number, a text or a choice, bound to its argument."""
@@ -129,6 +145,9 @@ class Settings(Gtk.Box):
             self._models.set_active_id(chosen)
         self.size.suit(side_of(self.capabilities.models, chosen))
         self._steps.suit(self.capabilities.models)
+        limits = limits_of(self.capabilities.drawing(chosen))
+        self._limits.set_text(limits)
+        self._all_models.set_label(_("Get the Full Model...") if limits else _("Models..."))
 
     def _keep_model(self) -> None:
         self._config.set_property("model", self._models.get_active_id() or "")
