@@ -22,7 +22,7 @@ MAX_GONE = 10_000  # jobs of which no more than a word is kept
 class Limits:
     """How much is kept of jobs that have ended. What holds no picture never displaces what does."""
 
-    results: int = 100
+    results: int = 300  # the frames of a long sweep, and more
     result_bytes: int = 2**30  # of their pictures
     others: int = 1000  # jobs that failed or were cancelled
     age: float = 24 * 3600.0  # s since a job ended

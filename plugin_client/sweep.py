@@ -27,8 +27,7 @@ from plugin_client.wire.marking import N_
 from plugin_client.wire.messages import Blend, Progress
 from plugin_client.wire.schema import Real, Whole
 
-# The daemon keeps them all until the last is there, so no more of them than of the variations of one job.
-MIN_FRAMES, MAX_FRAMES = 2, 64
+MIN_FRAMES, MAX_FRAMES = 2, 200  # the daemon keeps more results than that, should they have to be fetched later
 
 _FRAMES = Whole((MIN_FRAMES, MAX_FRAMES))
 _WEIGHT = Real(BOUNDS["TextItem.weight"])

@@ -46,8 +46,8 @@ def test_nothing_but_the_weights_differs() -> None:
 @pytest.mark.parametrize(
     ("given", "to", "count", "sentence"),
     [
-        (blend(1.0), (0.5,), 1, "frames is 1: must be a whole number from 2 to 64"),
-        (blend(1.0), (0.5,), 65, "frames is 65: must be a whole number from 2 to 64"),
+        (blend(1.0), (0.5,), 1, "frames is 1: must be a whole number from 2 to 200"),
+        (blend(1.0), (0.5,), 201, "frames is 201: must be a whole number from 2 to 200"),
         (blend(1.0, 2.0), (0.5,), 2, "to has 1 weights, and there are 2 items: give one for each"),
         (blend(1.0), (1001,), 2, "to[0] is 1001: must be a number from -1000 to 1000"),
         (

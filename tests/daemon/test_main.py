@@ -94,7 +94,7 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    limits = "until it is released, for 24 hours at most; beyond 100 results or 1 GiB of pictures the oldest go first."
+    limits = "until it is released, for 24 hours at most; beyond 300 results or 1 GiB of pictures the oldest go first."
     assert limits in " ".join(text.split())
     for option in (
         "--model",
