@@ -36,6 +36,7 @@ typedef struct {
     unsigned cpu_runtime, gpu_runtime;
 } dnnl_version_t;
 
+enum { dnnl_out_of_memory = 1 };
 enum { dnnl_cpu = 1 };
 enum { dnnl_stream_default_flags = 1 };
 enum { dnnl_bf16 = 2, dnnl_f32 = 3, dnnl_s32 = 4 };

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 using Dims = std::vector<int64_t>;
 
 inline void check(dnnl_status_t status, const char* what) {
+    if (status == dnnl_out_of_memory) throw std::bad_alloc();
     if (status != 0) throw std::runtime_error(std::string("oneDNN: ") + what + " failed, status " + std::to_string(status));
 }
 
