@@ -8,7 +8,7 @@ SimpleCrossAttn- blocks), resnet.py, and AttnAddedKVProcessor in attention_proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -151,7 +151,7 @@ class Conditioning(NamedTuple):
 
     text_embeds: Tensor  # (B, cross_attention_dim)
     image_embeds: Tensor  # (B, cross_attention_dim)
-    tokens: list[KeysAndValues]  # one for each AddedKVAttention, in the order of their use
+    tokens: list[tuple[KeysAndValues, KeysAndValues]]  # image and text for each AddedKVAttention, as they are used
 
 
 class ResnetBlock2D(nn.Cell):
@@ -222,10 +222,11 @@ class AddedKVAttention(nn.Cell):
             split_heads(self.add_k_proj(tokens), self.heads), split_heads(self.add_v_proj(tokens), self.heads)
         )
 
-    def construct(self, x: Tensor, tokens: KeysAndValues) -> Tensor:
+    def construct(self, x: Tensor, tokens: Sequence[KeysAndValues]) -> Tensor:
         pixels = ops.map_to_tokens(self.group_norm(x))
         query, key, value = (split_heads(to(pixels), self.heads) for to in (self.to_q, self.to_k, self.to_v))
-        key, value = ops.concat([tokens.keys, key], axis=2), ops.concat([tokens.values, value], axis=2)
+        key = ops.concat([*(part.keys for part in tokens), key], axis=2)
+        value = ops.concat([*(part.values for part in tokens), value], axis=2)
         mixed = merge_heads(ops.attention(query, key, value))
         return x + ops.tokens_to_map(self.to_out[0](mixed), x.shape[2], x.shape[3])
 
@@ -256,7 +257,7 @@ class DownBlock(nn.Cell):
             else [ResnetBlock2D(config, weights.child("downsamplers.0"), channels, channels, ops.downsample_mean)]
         )
 
-    def construct(self, x: Tensor, temb: Tensor, tokens: Iterator[KeysAndValues]) -> list[Tensor]:
+    def construct(self, x: Tensor, temb: Tensor, tokens: Iterator[Sequence[KeysAndValues]]) -> list[Tensor]:
         """The output of every layer, for the up path; the last one goes on down."""
         outputs = []
         for i, resnet in enumerate(self.resnets):
@@ -280,7 +281,7 @@ class MidBlock(nn.Cell):
         )
         self.attentions = _attentions(config, weights, channels, 1)
 
-    def construct(self, x: Tensor, temb: Tensor, tokens: Iterator[KeysAndValues]) -> Tensor:
+    def construct(self, x: Tensor, temb: Tensor, tokens: Iterator[Sequence[KeysAndValues]]) -> Tensor:
         x = self.attentions[0](self.resnets[0](x, temb), next(tokens))
         return self.resnets[1](x, temb)
 
@@ -311,7 +312,9 @@ class UpBlock(nn.Cell):
             else [ResnetBlock2D(config, weights.child("upsamplers.0"), channels, channels, ops.upsample_nearest)]
         )
 
-    def construct(self, x: Tensor, skips: list[Tensor], temb: Tensor, tokens: Iterator[KeysAndValues]) -> Tensor:
+    def construct(
+        self, x: Tensor, skips: list[Tensor], temb: Tensor, tokens: Iterator[Sequence[KeysAndValues]]
+    ) -> Tensor:
         """Takes what it needs off the end of `skips`, so that their memory is free as soon as they are used."""
         for i, resnet in enumerate(self.resnets):
             x = resnet(ops.concat([x, skips.pop()], axis=1), temb)
@@ -323,7 +326,7 @@ class UpBlock(nn.Cell):
 
 
 class TextImageProjection(nn.Cell):
-    """Hidden states (B, T, encoder_hid_dim) and image embeddings (B, width) -> tokens (B, IMAGE_TOKENS + T, width)."""
+    """Tokens of hidden states of texts and of image embeddings, which the attentions see one after the other."""
 
     def __init__(self, config: UNetConfig, weights: Weights) -> None:
         super().__init__()
@@ -331,9 +334,13 @@ class TextImageProjection(nn.Cell):
         self.image_embeds = Linear(width, IMAGE_TOKENS * width, weights.child("image_embeds"))
         self.text_proj = Linear(config.encoder_hid_dim, width, weights.child("text_proj"))
 
-    def construct(self, encoder_hidden_states: Tensor, image_embeds: Tensor) -> Tensor:
-        image_tokens = self.image_embeds(image_embeds).reshape(image_embeds.shape[0], IMAGE_TOKENS, -1)
-        return ops.concat([image_tokens, self.text_proj(encoder_hidden_states)], axis=1)
+    def text_tokens(self, encoder_hidden_states: Tensor) -> Tensor:
+        """(B, T, encoder_hid_dim) -> (B, T, width)."""
+        return self.text_proj(encoder_hidden_states)
+
+    def image_tokens(self, image_embeds: Tensor) -> Tensor:
+        """(B, width) -> (B, IMAGE_TOKENS, width)."""
+        return self.image_embeds(image_embeds).reshape(image_embeds.shape[0], IMAGE_TOKENS, -1)
 
 
 class TextImageTimeEmbedding(nn.Cell):
@@ -376,22 +383,30 @@ class UNet2DConditionModel(nn.Cell):
         )
         self.conv_out = Conv2d(channels[0], config.out_channels, 3, weights.child("conv_out"))
 
-    def condition(self, encoder_hidden_states: Tensor, text_embeds: Tensor, image_embeds: Tensor) -> Conditioning:
+    def condition(self, text: list[KeysAndValues], text_embeds: Tensor, image_embeds: Tensor) -> Conditioning:
         """The conditioning that `construct` takes at each step of a run.
 
         All tensors are of the weights' dtype.
 
         Args:
-            encoder_hidden_states: the text encoder's, (B, T, encoder_hid_dim).
+            text: what `project_text` makes of the text, which need not be made again for another image.
             text_embeds: the text encoder's pooled embedding, (B, cross_attention_dim).
             image_embeds: the prior's or a picture's CLIP embedding, (B, cross_attention_dim).
         """
-        return Conditioning(text_embeds, image_embeds, self.project_tokens(encoder_hidden_states, image_embeds))
+        tokens = list(zip(self.project_image(image_embeds), text, strict=True))
+        return Conditioning(text_embeds, image_embeds, tokens)
 
     @ops.planned
-    def project_tokens(self, encoder_hidden_states: Tensor, image_embeds: Tensor) -> list[KeysAndValues]:
-        """Keys and values of text and image for each attention; arguments as those of `condition`."""
-        tokens = self.encoder_hid_proj(encoder_hidden_states, image_embeds)
+    def project_text(self, encoder_hidden_states: Tensor) -> list[KeysAndValues]:
+        """Keys and values for each attention of the text encoder's hidden states, (B, T, encoder_hid_dim)."""
+        return self._keys_and_values(self.encoder_hid_proj.text_tokens(encoder_hidden_states))
+
+    @ops.planned
+    def project_image(self, image_embeds: Tensor) -> list[KeysAndValues]:
+        """The same of image embeddings, (B, cross_attention_dim)."""
+        return self._keys_and_values(self.encoder_hid_proj.image_tokens(image_embeds))
+
+    def _keys_and_values(self, tokens: Tensor) -> list[KeysAndValues]:
         return [attention.keys_and_values(tokens) for attention in self._all(AddedKVAttention)]
 
     def construct(self, sample: Tensor, timestep: int, conditioning: Conditioning) -> Tensor:

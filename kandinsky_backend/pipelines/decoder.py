@@ -14,6 +14,7 @@ from kandinsky_backend.checkpoint import Checkpoint
 from kandinsky_backend.errors import CheckpointBroken
 from kandinsky_backend.images import to_pil
 from kandinsky_backend.models import movq, unet, xlm_roberta
+from kandinsky_backend.models.unet import KeysAndValues
 from kandinsky_backend.ops import plans_compute, rehearsing
 from kandinsky_backend.pipelines.base import ModelFiles, dtype_of, host_array, scheduler_of, to_host
 from kandinsky_backend.pipelines.checks import (
@@ -100,6 +101,7 @@ class DecoderPipeline(PromptPipeline):
 
     def __init__(self, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Scheduler, movq: Any) -> None:
         super().__init__(tokenizer, scheduler, text_encoder=text_encoder, unet=unet, movq=movq)
+        self._last_text: tuple[Array, list[KeysAndValues]] | None = None
         taken, latent = self._config("unet").in_channels, self.latent_channels
         if taken not in (latent, 2 * latent + 1):
             raise CheckpointBroken(
@@ -156,10 +158,8 @@ class DecoderPipeline(PromptPipeline):
         scheduler, guided = self._scheduler_for(num_inference_steps), is_guided(guidance_scale)
         channels, dtype = latents.shape[1], dtype_of(self.unet)
         embeds = np.concatenate([negative_image_embeds, image_embeds]) if guided else image_embeds
-        hidden, text, image = (
-            tensor_of(part, dtype) for part in (conditioning.hidden_states, conditioning.text_embeds, embeds)
-        )
-        for_unet = self.unet.condition(hidden, text, image)
+        text, image = (tensor_of(part, dtype) for part in (conditioning.text_embeds, embeds))
+        for_unet = self.unet.condition(self._projected(conditioning.hidden_states), text, image)
 
         behind = self._behind(latents, shown)
 
@@ -173,6 +173,13 @@ class DecoderPipeline(PromptPipeline):
             return np.concatenate([prediction, variance], axis=1) if scheduler.predicts_variance else prediction
 
         return denoise(scheduler, predict, latents, generator, course)
+
+    def _projected(self, hidden_states: Array) -> list[KeysAndValues]:
+        """The UNet's keys and values of texts; those of the last texts are kept, as most runs have the same."""
+        if self._last_text is None or not np.array_equal(self._last_text[0], hidden_states):
+            projected = self.unet.project_text(tensor_of(hidden_states, dtype_of(self.unet)))
+            self._last_text = hidden_states, projected
+        return self._last_text[1]
 
     def prepare_ahead(self, height: int, width: int, guidance_scale: float, is_over: Callable[[], bool]) -> None:
         """Load UNet and MoVQ and make their plans for a picture, in a thread ahead of the one that draws it.
@@ -200,7 +207,7 @@ class DecoderPipeline(PromptPipeline):
             return tensor_of(np.zeros((rows, *shape), np.float32), dtype)
 
         texts, embeds = blank(self.max_tokens, config.encoder_hid_dim), blank(config.cross_attention_dim)
-        unet(blank(config.in_channels, *shape[1:]), 0, unet.condition(texts, embeds, embeds))
+        unet(blank(config.in_channels, *shape[1:]), 0, unet.condition(unet.project_text(texts), embeds, embeds))
 
     def encode(self, pixels: Array) -> Array:
         """Latents (B, 4, H / f, W / f) of pixels (B, 3, H, W) in -1..1, H and W multiples of f; one at a time."""

@@ -72,7 +72,7 @@ def unet_step(config: UNetConfig, side: int) -> Case:
     model = UNet2DConditionModel(config, RepeatedWeights())
     width = config.cross_attention_dim
     embeds = (tensor(name, 2, width) for name in ("text", "image"))
-    conditioning = model.condition(tensor("hidden", 2, 77, config.encoder_hid_dim), *embeds)
+    conditioning = model.condition(model.project_text(tensor("hidden", 2, 77, config.encoder_hid_dim)), *embeds)
     sinusoids = timestep_sinusoid(500, 2, config.block_out_channels[0])
     sample = tensor("sample", 2, config.in_channels, side, side)
     return Case(model, "predict", (sample, sinusoids, conditioning))

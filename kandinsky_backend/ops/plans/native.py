@@ -84,8 +84,8 @@ class AttentionArgs(Structure):
     _fields_: ClassVar = [
         ("query", View),
         ("dst", View),
-        ("keys", View * 2),
-        ("values", View * 2),
+        ("keys", View * plan_steps.MOST_PARTS),
+        ("values", View * plan_steps.MOST_PARTS),
         ("mask", View),
         ("scale", c_float),
     ]
@@ -250,7 +250,7 @@ class NativePlan:
     def _add_group_norm(self, step: plan_steps.GroupNorm) -> None:
         scale, shift = step.maps or (None, None)
         args = GroupNormArgs(
-            parts=self._pair(step.parts),
+            parts=self._views(step.parts, 2),
             weight=self._view(step.weight),
             bias=self._view(step.bias),
             scale=self._view(scale),
@@ -270,8 +270,8 @@ class NativePlan:
         args = AttentionArgs(
             query=self._view(step.query),
             dst=self._view(step.dst),
-            keys=self._pair(step.keys),
-            values=self._pair(step.values),
+            keys=self._views(step.keys, plan_steps.MOST_PARTS),
+            values=self._views(step.values, plan_steps.MOST_PARTS),
             mask=self._view(step.mask),
             scale=step.query.shape[3] ** -0.5,
         )
@@ -287,8 +287,8 @@ class NativePlan:
         kind = POINTWISE.index(step.kind)
         self._library.call("plan_add_pointwise", self._handle, c_int(kind), inputs, c_int(len(inputs)), byref(dst))
 
-    def _pair(self, regions: tuple[Region, ...]) -> Any:
-        return (View * 2)(*map(self._view, regions))
+    def _views(self, regions: tuple[Region, ...], most: int) -> Any:
+        return (View * most)(*map(self._view, regions))
 
     def _weight(self, part: WeightPart) -> WeightArgs:
         """Description of a weight for the executor; its values are read only if they are needed."""

@@ -28,6 +28,7 @@ from kandinsky_backend.ops.plans.regions import (
     strided,
 )
 from kandinsky_backend.ops.plans.steps import (
+    MOST_PARTS,
     Attention,
     Convolution,
     Gather,
@@ -259,7 +260,7 @@ class _Planner:
     def _attention(self, value: Traced, call: Call) -> Region:
         query, key, values = call.inputs[:3]
         keys_values = [
-            tuple(map(self._with_unit_width, self._read_parts(part, axis=2, most=2))) for part in (key, values)
+            tuple(map(self._with_unit_width, self._read_parts(part, axis=2, most=MOST_PARTS))) for part in (key, values)
         ]
         if [part.shape[2] for part in keys_values[0]] != [part.shape[2] for part in keys_values[1]]:
             keys_values = [(self._with_unit_width(self._read(part)),) for part in (key, values)]

@@ -109,9 +109,12 @@ class LayerNorm(Step):
     eps: float
 
 
+MOST_PARTS = 3  # of the keys and values of an attention
+
+
 @dataclass(frozen=True, eq=False)
 class Attention(Step):
-    """dst = softmax(query keys^T / sqrt(width) + mask) values; keys and values in one part or two."""
+    """dst = softmax(query keys^T / sqrt(width) + mask) values; keys and values in up to MOST_PARTS parts."""
 
     query: Region
     keys: tuple[Region, ...]

@@ -27,8 +27,8 @@ GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "unet_and_movq.npz")
 
 def run(model: UNet2DConditionModel, timestep: int, inputs: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
     told = {name: Tensor.from_numpy(values) for name, values in inputs.items()}
-    sample = told.pop("sample")
-    return model(sample, timestep, model.condition(**told)).asnumpy()
+    sample, text = told.pop("sample"), model.project_text(told.pop("encoder_hidden_states"))
+    return model(sample, timestep, model.condition(text, **told)).asnumpy()
 
 
 def small_unet() -> UNet2DConditionModel:

@@ -42,8 +42,8 @@ def unet(name: str, weights: RandomWeights) -> Outputs:
     config, case = UNET_CASES[name]
     model = UNet2DConditionModel(UNetConfig.from_dict(config), weights)
     told = {name: Tensor(values).astype(weights.dtype) for name, values in unet_inputs(case, config).items()}
-    sample = told.pop("sample")
-    return {"output": _array(model(sample, case["timestep"], model.condition(**told)))}
+    sample, text = told.pop("sample"), model.project_text(told.pop("encoder_hidden_states"))
+    return {"output": _array(model(sample, case["timestep"], model.condition(text, **told)))}
 
 
 def movq(name: str, weights: RandomWeights) -> Outputs:

@@ -64,7 +64,7 @@ def movqs(draw: st.DrawFn) -> dict[str, Any]:
 def predict(model: UNet2DConditionModel, batch: int, sides: tuple[int, int], tokens: int) -> np.ndarray[Any, Any]:
     config = model.config
     conditioning = model.condition(
-        tensor("hidden", batch, tokens, config.encoder_hid_dim),
+        model.project_text(tensor("hidden", batch, tokens, config.encoder_hid_dim)),
         tensor("text", batch, config.cross_attention_dim),
         tensor("image", batch, config.cross_attention_dim),
     )
@@ -113,10 +113,10 @@ def test_a_plan_serves_all_inputs_of_its_shapes_and_weights_are_packed_once() ->
     assert plans is not None
     packed = plans.store.nbytes
     predict(model, 2, (5, 3), 4)
-    assert len(plans.plans) == 2  # of `embed` and `predict`
+    assert len(plans.plans) == 3  # of `project_text`, `project_image` and `predict`
     assert plans.store.nbytes == packed
     predict(model, 3, (2, 4), 1)
-    assert len(plans.plans) == 4
+    assert len(plans.plans) == 6
     assert plans.store.nbytes < 2 * packed
 
 
@@ -128,7 +128,7 @@ def test_a_large_model_keeps_one_plan_a_method(monkeypatch: pytest.MonkeyPatch) 
     assert plans is not None
     packed = plans.store.nbytes
     predict(model, 2, (2, 4), 1)
-    assert len(plans.plans) == 2
+    assert len(plans.plans) == 3
     assert plans.store.nbytes < 1.5 * packed
     np.testing.assert_array_equal(predict(model, 2, (5, 3), 4), first)
 

@@ -224,20 +224,22 @@ def test_attention(draw: Draw) -> None:
         check(draw, ops.attention, expected.attention(query, key, value, mask), query, key, value, mask)
 
 
-def test_attention_to_tokens_in_two_parts(draw: Draw) -> None:
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_attention_to_tokens_in_parts(draw: Draw, others: int) -> None:
     batch, heads, width, queries = draw.size(1, 8), draw.size(1, 4), draw.size(1, 33), draw.size(1, 90)
-    x, text = draw.values(batch, queries, heads * width), draw.values(batch, heads, draw.size(1, 9), width)
+    x = draw.values(batch, queries, heads * width)
+    tokens = [draw.values(batch, heads, draw.size(1, 9), width) for _ in range(others)]
 
-    def two_parts(x: Any, text: Any) -> Any:
+    def in_parts(x: Any, *tokens: Any) -> Any:
         split = x.reshape(batch, queries, heads, width).transpose(0, 2, 1, 3)
-        key = ops.concat([text, split], axis=2)
+        key = ops.concat([*tokens, split], axis=2)
         mixed = ops.attention(split, key, key)
         return mixed.transpose(0, 2, 1, 3).reshape(batch, queries, heads * width)
 
     split = x.reshape(batch, queries, heads, width).transpose(0, 2, 1, 3)
-    key = np.concatenate([text, split], axis=2)
+    key = np.concatenate([*tokens, split], axis=2)
     mixed = expected.attention(split, key, key)
-    check(draw, two_parts, mixed.transpose(0, 2, 1, 3).reshape(x.shape), x, text)
+    check(draw, in_parts, mixed.transpose(0, 2, 1, 3).reshape(x.shape), x, *tokens)
 
 
 def test_a_concatenation_is_normed_and_convolved_in_parts(draw: Draw) -> None:

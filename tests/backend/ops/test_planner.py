@@ -60,7 +60,9 @@ def test_attention_of_pixels_copies_nothing_and_adds_its_residual() -> None:
     tokens = (2, 4, 7, 8)
 
     def run(x: Any, keys: Any, values: Any) -> Any:
-        return block(ops.conv2d(x, parameter(np.ones((32, 32, 3, 3))), None, padding=1), KeysAndValues(keys, values))
+        return block(
+            ops.conv2d(x, parameter(np.ones((32, 32, 3, 3))), None, padding=1), [KeysAndValues(keys, values)] * 2
+        )
 
     steps = steps_of(run, (2, 32, 4, 4), tokens, tokens)
     assert kinds(steps) == ["copy", "Convolution", "GroupNorm", "Linear", "Linear", "Linear", "Attention", "Linear"]

@@ -111,6 +111,18 @@ def test_equal_prompts_are_encoded_once(decoder: KandinskyPipeline) -> None:
     assert not np.allclose(conditioning.text_embeds[0], conditioning.text_embeds[1])
 
 
+def test_the_text_of_the_last_run_is_not_projected_again(
+    decoder: KandinskyPipeline, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = decode(decoder, 1, width, "a cat", generator=rng())
+    decode(decoder, 1, width, "a dog", generator=rng())
+    np.testing.assert_array_equal(decode(decoder, 1, width, "a cat", generator=rng()), alone)
+    monkeypatch.setattr(decoder.unet, "project_text", None)
+    np.testing.assert_array_equal(decode(decoder, 1, width, "a cat", generator=rng()), alone)
+    with pytest.raises(TypeError):
+        decode(decoder, 1, width, "a dog", generator=rng())
+
+
 def test_rows_of_a_conditioning() -> None:
     part = np.arange(6, dtype=np.float32).reshape(3, 2)
     assert TextConditioning(part, part, part).rows([2, 0]).text_embeds.tolist() == [[4, 5], [0, 1]]

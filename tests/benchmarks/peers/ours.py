@@ -57,7 +57,9 @@ def step(folder: Path, dtype: ms.Type, sizes: list[int], batches: list[int], rep
         for batch in batches:
             count = 2 * batch
             embeds = (tensor(name, count, config.cross_attention_dim) for name in ("text", "image"))
-            conditioning = unet.condition(tensor("hidden", count, 77, config.encoder_hid_dim), *embeds)
+            conditioning = unet.condition(
+                unet.project_text(tensor("hidden", count, 77, config.encoder_hid_dim)), *embeds
+            )
             sample = tensor("sample", count, config.in_channels, size // 8, size // 8)
             rows[f"step-{size}x{batch}"] = seconds(
                 lambda sample=sample, conditioning=conditioning: unet(sample, 500, conditioning).asnumpy(), repeats
@@ -144,8 +146,8 @@ def unet_shapes(unet: Any, side: int, count: int) -> list[Any]:
     """Shapes of what a UNet's `predict` takes for `count` latents of `side` x `side`."""
     config = unet.config
     embeds = (tensor(name, count, config.cross_attention_dim) for name in ("text", "image"))
-    conditioning = unet.condition(tensor("hidden", count, 77, config.encoder_hid_dim), *embeds)
-    tokens = [KeysAndValues(*(part.shape for part in pair)) for pair in conditioning.tokens]
+    conditioning = unet.condition(unet.project_text(tensor("hidden", count, 77, config.encoder_hid_dim)), *embeds)
+    tokens = [tuple(KeysAndValues(*(part.shape for part in one)) for one in each) for each in conditioning.tokens]
     shapes = Conditioning(conditioning.text_embeds.shape, conditioning.image_embeds.shape, tokens)
     return [(count, config.in_channels, side, side), (count, config.block_out_channels[0]), shapes]
 

@@ -5,10 +5,12 @@
 #include "steps.h"
 
 // The planner's description (native.py has the same fields). All are (batch, heads, tokens, width), the widths next to
-// each other; keys and values may come in two parts, whose tokens follow each other.
+// each other; keys and values may come in several parts, whose tokens follow each other.
+constexpr int kMaxParts = 3;
+
 struct AttentionArgs {
     View query, dst;
-    View keys[2], values[2];
+    View keys[kMaxParts], values[kMaxParts];
     View mask;  // float32, added to the scaled scores; or none
     float scale;
 };
@@ -16,8 +18,7 @@ struct AttentionArgs {
 class Attention final : public Step {
 public:
     Attention(const AttentionArgs& args, ThreadPool& pool) : args_(args) {
-        parts_ = args.keys[1].present() ? 2 : 1;
-        for (int i = 0; i < parts_; ++i) keys_ += args.keys[i].dims[2];
+        while (parts_ < kMaxParts && args.keys[parts_].present()) keys_ += args.keys[parts_++].dims[2];
         const int64_t queries = args.query.dims[2];
         rows_ = std::min<int64_t>(queries, kBlockQueries);
         blocks_ = (queries + rows_ - 1) / rows_;
@@ -62,7 +63,7 @@ private:
 
     struct Products {
         int64_t rows;
-        Product scores[2], mixed[2];
+        Product scores[kMaxParts], mixed[kMaxParts];
     };
 
     // What one thread needs for itself.
@@ -203,7 +204,7 @@ private:
     }
 
     AttentionArgs args_;
-    int parts_ = 1;
+    int parts_ = 0;
     int64_t keys_ = 0, rows_ = 0, blocks_ = 0;
     size_t product_scratch_ = 0;
     Products full_{}, last_{};
