@@ -66,9 +66,18 @@ class ModelPlans:
         self.packed_bytes = 0  # of the weights, when the newest plan was made
 
     def run(self, method: Callable[..., Any], name: str, arguments: Sequence[Any]) -> Any:
-        """The results of `method`, called `name`, for such arguments; zeros in a rehearsal."""
+        """The results of `method`, called `name`, for such arguments; zeros in a rehearsal.
+
+        A plan that there is no memory to run is let go, with the weights in layouts that it alone has.
+        """
         plan = self.plan(method, name, arguments)
-        return plan.blank() if is_rehearsal() else plan.run(list(leaves(arguments)))
+        if is_rehearsal():
+            return plan.blank()
+        try:
+            return plan.run(list(leaves(arguments)))
+        except MemoryError:
+            self.plans = {other: kept for other, kept in self.plans.items() if kept is not plan}
+            raise
 
     def plan(self, method: Callable[..., Any], name: str, arguments: Sequence[Any]) -> Plan:
         """The plan for arguments of these shapes, made now if there is none; a large model keeps one a method."""

@@ -100,6 +100,7 @@ inline PostOps make_post_ops() {
     return PostOps(handle);
 }
 
+// oneDNN compiles nothing more in a thread in which it once had no memory for that.
 inline Primitive make_primitive(const PrimitiveDesc& desc) {
     dnnl_primitive_t handle;
     check(dnnl_primitive_create(&handle, desc.get()), "compiling a primitive");
