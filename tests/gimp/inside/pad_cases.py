@@ -49,7 +49,7 @@ def test_a_point_of_the_blend_pad_is_moved_by_hand_and_a_click_on_it_gives_it_al
     keys("mousemove_relative", "--", "-60", "-40")
     keys("mousemove_relative", "--", "-15", "-40")
     keys("mouseup", "1")
-    wait_for("its new place", lambda: point.get_description().endswith(", 0 % down"))
+    wait_for("its new place", lambda: point.get_description().endswith("down: 0 %"))
     shot("pad-moved")
     check(weights(), [0.5, 0.5])
     box = extents(point)

@@ -17,6 +17,7 @@ gi.require_version("Gdk", "3.0")
 from gi.repository import Atspi, Gdk, Gtk  # noqa: E402 - the versions must be chosen first
 
 from plugin_client.editor.connection import running_daemon  # noqa: E402
+from plugin_client.wire import paths  # noqa: E402
 from tests.gimp.inside.loop_watch import holds  # noqa: E402
 from tests.gimp.inside.window import (  # noqa: E402
     FOLDER,
@@ -219,6 +220,7 @@ def test_gimps_own_cancel_kills_the_plug_in_and_the_picture_is_offered():
     before = ask("images")
     keys("key", "ctrl+f")  # the same again, with GIMP's own progress
     (cancel,) = wait_for("GIMP's Cancel", gimps_cancel)
+    wait_for("its job", jobs_of_the_daemon)  # the progress began with the reading of layers
     shot("gimps-progress")
     assert plug_in_runs()
     cancel.do_action(0)
@@ -229,6 +231,11 @@ def test_gimps_own_cancel_kills_the_plug_in_and_the_picture_is_offered():
     press("Open")
     wait_for("the word", lambda: says("Here it is"))
     check(layers(), [f"Kandinsky: {TITLE}", *before[0][:-1]])
+
+
+def jobs_of_the_daemon():
+    """The files of those that have not ended."""
+    return list(paths.state_folder(paths.default_address()).rglob("*.request"))
 
 
 def gimps_cancel():
