@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -90,13 +91,11 @@ class DiskStore:
         return self._gone.get(job_id, "")
 
     def accept(self, record: JobRecord, request: JobRequest) -> None:
-        values = (record.id, record.title, record.model, record.picture_bytes, record.result_bytes)
-        values += (record.accepted, record.digest, record.client, record.owner)  # type: ignore[assignment]
         try:
             with _store_errors("the request cannot be kept"):
                 _reserve(self._space(record.id), record.result_bytes)
                 self._write(self._request(record.id), Submit(record.id, request))
-                self._change((f"INSERT INTO jobs ({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values))
+                self._change((f"INSERT INTO jobs ({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(record)))
         except StoreError:
             _remove(self._request(record.id), self._space(record.id))
             raise

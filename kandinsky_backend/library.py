@@ -58,14 +58,13 @@ def look(name: str) -> Stored:
         CheckpointNotFound: as of families.locate.
     """
     source = families.locate(name)
-    repositories = source.repositories
     return Stored(
         name=name,
         source=source.origin,
         is_here=is_here(source),
         disk=_bytes_below(source),
         download=source.family.downloads.get(name, 0),
-        is_removable=len(repositories) == len(source.parts),
+        is_removable=_is_download(source),
         side=source.side,
         family=source.family.name,
         jobs=source.family.jobs,
@@ -109,7 +108,7 @@ def remove(source: ModelSource) -> int:
     Raises:
         CheckpointRefused: some of it is not the cache's, or cannot be deleted.
     """
-    if len(source.repositories) != len(source.parts):
+    if not _is_download(source):
         raise CheckpointRefused(
             "{name} is not removed: its files are in {folder}, which was not made by a download",
             "not-ours",
@@ -123,6 +122,11 @@ def remove(source: ModelSource) -> int:
         _delete(folder)
         shutil.rmtree(hub_cache.lock_folder(repo_id), ignore_errors=True)
     return freed
+
+
+def _is_download(source: ModelSource) -> bool:
+    """Whether all files of a model are the cache's, if they are here."""
+    return len(source.repositories) == len(source.parts)
 
 
 def _delete(folder: Path) -> None:

@@ -72,7 +72,7 @@ class Residency:
     def loaded_bytes(self) -> int:
         """Bytes that all loaded models hold, and those that are being loaded ahead will."""
         with self._lock:
-            return self._coming_bytes + sum(resident.nbytes for resident in self._loaded)
+            return self._count_bytes()
 
     def add(
         self, name: str, nbytes: int, load: Callable[[], _M], held_bytes: Callable[[_M], int] = lambda model: 0
@@ -98,7 +98,7 @@ class Residency:
     def room_beside(self, nbytes: int) -> Iterator[bool]:
         """Tell whether `nbytes` more fit in without dropping anything; if so they are kept free in this block."""
         with self._lock:
-            fits = self.fits(self._coming_bytes + sum(other.nbytes for other in self._loaded) + nbytes)
+            fits = self.fits(self._count_bytes() + nbytes)
             kept = nbytes if fits else 0
             self._coming_bytes += kept
         try:
@@ -106,6 +106,10 @@ class Residency:
         finally:
             with self._lock:
                 self._coming_bytes -= kept
+
+    def _count_bytes(self) -> int:
+        """`loaded_bytes` where the lock is held."""
+        return self._coming_bytes + sum(resident.nbytes for resident in self._loaded)
 
     def touch(self, resident: Resident[Any]) -> None:
         """Note that `resident` is loaded and was used just now."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import asdict
 
+from plugin_client.editor import small_files
 from plugin_client.editor.geometry import Area
-from plugin_client.wire.errors import EndpointError
-from plugin_client.wire.paths import data_folder, make_data_folder, write_privately
 
 FILE = "panel.json"  # in the data folder
 MAX_BYTES = 2**12
@@ -36,15 +33,13 @@ def remembered_place(screen: Area) -> Area:
 
 def remember_place(place: Area) -> None:
     """Write the place down; where that is not possible it is forgotten."""
-    with suppress(OSError, EndpointError):
-        write_privately(make_data_folder() / FILE, json.dumps(asdict(place)))
+    small_files.write(FILE, asdict(place))
 
 
 def _read() -> Area | None:
     try:
-        with (data_folder() / FILE).open("rb") as file:
-            place = Area(**json.loads(file.read(MAX_BYTES)))
-    except (OSError, ValueError, TypeError, EndpointError):
+        place = Area(**small_files.read(FILE, MAX_BYTES))
+    except TypeError:  # there is none, or it holds something else
         return None
     sides = (place.x, place.y, place.width, place.height)
     is_sound = all(type(side) is int for side in sides) and min(place.width, place.height) > 0

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from contextlib import suppress
 
-from plugin_client.wire.errors import EndpointError
-from plugin_client.wire.paths import data_folder, make_data_folder, write_privately
+from plugin_client.editor import small_files
 
 FILE = "prompts.json"  # in the data folder
 MOST = 30
@@ -16,11 +13,7 @@ MAX_BYTES = 2**20
 
 def last_prompts() -> list[str]:
     """The last MOST prompts, the newest first; none where they cannot be read."""
-    try:
-        with (data_folder() / FILE).open("rb") as file:
-            prompts = json.loads(file.read(MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return []
+    prompts = small_files.read(FILE, MAX_BYTES)
     is_sound = type(prompts) is list and all(type(prompt) is str for prompt in prompts)
     return prompts[:MOST] if is_sound else []
 
@@ -28,5 +21,4 @@ def last_prompts() -> list[str]:
 def remember_prompts(prompts: Iterable[str]) -> None:
     """Put prompts before the others; where they cannot be written they are forgotten."""
     known = dict.fromkeys([*filter(str.strip, prompts), *last_prompts()])
-    with suppress(OSError, EndpointError):
-        write_privately(make_data_folder() / FILE, json.dumps(list(known)[:MOST], ensure_ascii=False))
+    small_files.write(FILE, list(known)[:MOST])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
 import json
-import zlib
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,12 +10,13 @@ from typing import Any
 from gi.repository import GdkPixbuf, Gimp, GLib
 
 from plugin_client.gimp.pixels import DRAWN_INTO_PARASITE
+from plugin_client.packing import pack, unpack
 from plugin_client.regions import NO_GROWTH, Growth, any_growth
 from plugin_client.wire.errors import KandinskyError
 from plugin_client.wire.messages import Picture
 
 MOST_BYTES = 16 * 2**20  # of the pixels of a source that is kept, about 2300 x 2300 of them
-_DAMAGE = (ValueError, LookupError, TypeError, zlib.error, binascii.Error, GLib.Error, KandinskyError)
+_DAMAGE = (ValueError, LookupError, TypeError, GLib.Error, KandinskyError)
 _COMPRESSION = "3"  # of a PNG: a tenth of a second for a million pixels
 
 
@@ -40,9 +39,9 @@ def text_of(drawn: DrawnInto, growing: Growth = NO_GROWTH) -> str:
     """Return the text that layers keep of what they are drawn into; of a source of too many pixels the growth alone."""
     plain: dict[str, Any] = {"growing": asdict(growing)}
     if len(drawn.source.pixels) <= MOST_BYTES:
-        plain |= {"size": drawn.size, "source": _text(_png(drawn.source))}
+        plain |= {"size": drawn.size, "source": b64encode(_png(drawn.source)).decode("ascii")}
         if drawn.selection is not None:
-            plain["selection"] = _text(zlib.compress(drawn.selection))
+            plain["selection"] = pack(drawn.selection)
     return json.dumps(plain)
 
 
@@ -51,9 +50,7 @@ def drawn_into(layer: Gimp.Layer) -> DrawnInto | None:
     plain = _plain(layer)
     try:
         width, height = map(int, plain["size"])
-        selection = zlib.decompress(b64decode(plain["selection"])) if "selection" in plain else None
-        if selection is not None and len(selection) != width * height:
-            return None
+        selection = unpack(plain["selection"], width * height) if "selection" in plain else None
         return DrawnInto(_picture(b64decode(plain["source"])), (width, height), selection)
     except _DAMAGE:
         return None
@@ -74,10 +71,6 @@ def _plain(layer: Gimp.Layer) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return plain if type(plain) is dict else {}
-
-
-def _text(data: bytes) -> str:
-    return b64encode(data).decode("ascii")
 
 
 def _png(picture: Picture) -> bytes:

@@ -76,7 +76,8 @@ class ModelPlans:
         try:
             return plan.run(list(leaves(arguments)))
         except MemoryError:
-            self.plans = {other: kept for other, kept in self.plans.items() if kept is not plan}
+            with self._planning:
+                self.plans = {other: kept for other, kept in self.plans.items() if kept is not plan}
             raise
 
     def plan(self, method: Callable[..., Any], name: str, arguments: Sequence[Any]) -> Plan:
