@@ -16,6 +16,7 @@ from importlib import metadata
 from daemon.errors import DaemonError
 
 SECONDS = 60.0  # for all machines to answer
+NOTICE_SECONDS = 15.0  # in which the cluster notices that a machine has left
 
 
 def check(address: str) -> str:
@@ -56,19 +57,46 @@ def _join(address: str) -> str:
 
 
 def _versions() -> list[str]:
-    """The version of this program on each machine. Raises: RayError."""
+    """The version of this program on each machine. Those that leave meanwhile are left out. Raises: RayError."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    from ray.exceptions import RayError
 
     from daemon.executors.ray import living_nodes
 
+    while True:
+        asked = [node.id for node in living_nodes(ray.nodes())]
+        try:
+            return _answers(asked)
+        except RayError:
+            if not _one_leaves(asked):
+                raise
+
+
+def _answers(nodes: Sequence[str]) -> list[str]:
+    """The version on each of the machines with these ids. Raises: RayError."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     asked = ray.remote(num_cpus=0)(version_here)
     answers = [
-        asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote()
-        for node in living_nodes(ray.nodes())
+        asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote() for node in nodes
     ]
     found: list[str] = ray.get(answers, timeout=SECONDS)
     return found
+
+
+def _one_leaves(nodes: Sequence[str]) -> bool:
+    """Whether one of these machines has left. The cluster may list it for a while after tasks are refused for it."""
+    import ray
+
+    from daemon.executors.ray import living_nodes
+
+    end = time.monotonic() + NOTICE_SECONDS
+    while set(nodes) <= {node.id for node in living_nodes(ray.nodes())}:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def version_here() -> str:
