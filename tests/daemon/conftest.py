@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +86,7 @@ class RawClient:
             setattr(self.socket, name, value)
         self.socket.connect(address)
         self._id = 0
+        self._kept: deque[tuple[int, DaemonMessage]] = deque()  # what came while the answer to another was awaited
 
     def __enter__(self) -> RawClient:
         return self
@@ -99,20 +101,24 @@ class RawClient:
         return self._id
 
     def receive(self, seconds: float = PATIENCE) -> tuple[int, DaemonMessage]:
+        return self._kept.popleft() if self._kept else self._receive(seconds)
+
+    def _receive(self, seconds: float = PATIENCE) -> tuple[int, DaemonMessage]:
         assert self.socket.poll(seconds * 1000), f"no answer within {seconds} s"
         return codec.decode_daemon(self.socket.recv_multipart())
 
     def hears_nothing(self, seconds: float) -> bool:
-        return not self.socket.poll(seconds * 1000)
+        return not self._kept and not self.socket.poll(seconds * 1000)
 
     def ask(self, message: ClientMessage, answer: type[M]) -> M:
-        """The answer to a message; what arrives for others meanwhile is dropped."""
+        """The answer to a message; what arrives for others meanwhile is kept for receive()."""
         asked = self.send(message)
         while True:
-            request_id, received = self.receive()
+            request_id, received = self._receive()
             if request_id == asked:
                 assert isinstance(received, answer), received
                 return received
+            self._kept.append((request_id, received))
 
     def submit(self, wanted: Blend, job: str | None = None) -> str:
         """Submit a job and see it accepted; its id."""

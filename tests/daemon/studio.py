@@ -119,6 +119,12 @@ class Studio:
         self._leave(job)
         self.tell(event)
 
+    def end_all(self) -> None:
+        """All that runs ends without a result."""
+        with self._lock:
+            for job in [job for jobs in self.running.values() for job in jobs]:
+                self.fail(job, JobFailed(job, "cancelled", "the test is over"))
+
     def _offering(self, model: str) -> list[Machine]:
         with self._lock:
             return [one for one in self._machines.values() if not model or model in [info.name for info in one.models]]
@@ -214,11 +220,10 @@ def serving(studio: Studio, store: Store | None = None, models: Sequence[str] = 
             with RawClient(reached_at.address) as client:
                 yield client
         finally:
-            for job in studio.requests:  # what a server that stops waits for
-                if any(job in jobs for jobs in studio.running.values()):
-                    studio.fail(job, JobFailed(job, "cancelled", "the test is over"))
             server.stop()
-            thread.join()
+            while thread.is_alive():  # a server that stops waits for what runs; a job may be on its way to the studio
+                studio.end_all()
+                thread.join(0.01)
             studio.stop()
 
 

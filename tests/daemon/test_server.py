@@ -270,7 +270,7 @@ def test_pings_are_answered_while_a_job_burns_the_processor(client: RawClient, o
         other.ask(Ping(), Pong)
         seconds.append(time.perf_counter() - began)
     assert len(seconds) > 50  # in 1.5 s, each after a status
-    assert max(seconds) < 0.5
+    assert max(seconds) < 1
 
 
 def test_thousands_of_status_calls_are_all_answered(client: RawClient) -> None:
@@ -290,7 +290,7 @@ def test_a_running_job_is_cancelled_within_a_step(client: RawClient) -> None:
     began = time.monotonic()
     assert client.ask(Cancel(job), JobInfo).state in ("cancelling", "cancelled")
     outcome = client.outcome(job)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2  # of the 10 s that the job takes
     assert outcome == Failed(job, "cancelled", "cancelled while it ran")
     assert client.ask(Status(job), JobInfo).state == "cancelled"
     assert isinstance(client.run(blend()), Result)

@@ -44,7 +44,7 @@ def test_a_question_is_answered_soon(client: Client) -> None:
     client.ping()
     started = time.perf_counter()
     assert client.ping() == PONG
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 2
 
 
 def test_without_a_daemon_the_error_is_that_of_the_other_transport() -> None:
