@@ -83,6 +83,21 @@ class Call:
             self.callback(step.index, step.timestep, Tensor(step.latents))
 
 
+class _LastTexts:
+    """The UNet's keys and values of the last run's texts, as most runs have the same."""
+
+    def __init__(self) -> None:
+        self._hidden_states: Array | None = None
+        self._projected: list[KeysAndValues] = []
+
+    def projected(self, hidden_states: Array, unet: Any) -> list[KeysAndValues]:
+        """Keys and values of texts, computed now unless they were the last that were asked for."""
+        if self._hidden_states is None or not np.array_equal(self._hidden_states, hidden_states):
+            self._projected = unet.project_text(tensor_of(hidden_states, dtype_of(unet)))
+            self._hidden_states = hidden_states
+        return self._projected
+
+
 class DecoderPipeline(PromptPipeline):
     """Denoises latents towards image embeddings, and makes pictures of latents and latents of pictures."""
 
@@ -101,7 +116,7 @@ class DecoderPipeline(PromptPipeline):
 
     def __init__(self, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Scheduler, movq: Any) -> None:
         super().__init__(tokenizer, scheduler, text_encoder=text_encoder, unet=unet, movq=movq)
-        self._last_text: tuple[Array, list[KeysAndValues]] | None = None
+        self._texts = _LastTexts()  # shared with this pipeline's copies that have another scheduler
         taken, latent = self._config("unet").in_channels, self.latent_channels
         if taken not in (latent, 2 * latent + 1):
             raise CheckpointBroken(
@@ -159,8 +174,7 @@ class DecoderPipeline(PromptPipeline):
         channels, dtype = latents.shape[1], dtype_of(self.unet)
         embeds = np.concatenate([negative_image_embeds, image_embeds]) if guided else image_embeds
         text, image = (tensor_of(part, dtype) for part in (conditioning.text_embeds, embeds))
-        for_unet = self.unet.condition(self._projected(conditioning.hidden_states), text, image)
-
+        for_unet = self.unet.condition(self._texts.projected(conditioning.hidden_states, self.unet), text, image)
         behind = self._behind(latents, shown)
 
         def predict(latents: Array, timestep: int) -> Array:
@@ -173,13 +187,6 @@ class DecoderPipeline(PromptPipeline):
             return np.concatenate([prediction, variance], axis=1) if scheduler.predicts_variance else prediction
 
         return denoise(scheduler, predict, latents, generator, course)
-
-    def _projected(self, hidden_states: Array) -> list[KeysAndValues]:
-        """The UNet's keys and values of texts; those of the last texts are kept, as most runs have the same."""
-        if self._last_text is None or not np.array_equal(self._last_text[0], hidden_states):
-            projected = self.unet.project_text(tensor_of(hidden_states, dtype_of(self.unet)))
-            self._last_text = hidden_states, projected
-        return self._last_text[1]
 
     def prepare_ahead(self, height: int, width: int, guidance_scale: float, is_over: Callable[[], bool]) -> None:
         """Load UNet and MoVQ and make their plans for a picture, in a thread ahead of the one that draws it.

@@ -97,6 +97,14 @@ def test_a_sampler_changes_the_picture_its_own_name_does_not_and_the_recipe_says
     assert type(blender.decoder.scheduler) is DDIMScheduler
 
 
+@pytest.mark.parametrize("name", ["own", "dpm++"])
+def test_a_run_that_changes_only_weights_projects_no_text_again(blender, monkeypatch, name):
+    request = request_for(CAT, PICTURE, sampler=name)
+    pixels(blender, request)
+    monkeypatch.setattr(blender.decoder.unet, "project_text", None)
+    pixels(blender, replace(request, items=(replace(CAT, weight=0.9), PICTURE)))
+
+
 def test_what_is_left_to_the_model_is_drawn_and_recorded_as_it_draws_best(pipelines):
     blender = Blender(*pipelines, IDENTITY, EmbedsCache(), sampling=Sampling("dpm++", 3))
     (left,) = made(blender, request_for(CAT, steps=0, sampler="auto"))
