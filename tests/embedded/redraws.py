@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -75,8 +75,9 @@ class Case:
     def removal(self) -> RepaintRequest:
         return RepaintRequest((), self.settings, self.source, self.mask)
 
-    def refinement(self, strength: float, towards: Seen) -> RefineRequest:
-        return RefineRequest(_words(towards), self.settings, self.source, strength)
+    def refinement(self, strength: float, towards: Seen | None) -> RefineRequest:
+        """Towards these words, or none."""
+        return RefineRequest(_words(towards) if towards else (), self.settings, self.source, strength)
 
 
 def _words(seen: Seen) -> tuple[Text, ...]:
@@ -172,18 +173,29 @@ class Redraws:
 
     @cached_property
     def refined_towards_itself(self) -> dict[float, list[Image.Image]]:
-        return {strength: self._refined(strength, lambda case: case.shows) for strength in STRENGTHS}
+        return self._refined(lambda case: case.shows)
 
     @cached_property
     def refined_towards_another(self) -> dict[float, list[Image.Image]]:
-        return {strength: self._refined(strength, lambda case: case.asked) for strength in STRENGTHS}
+        return self._refined(lambda case: case.asked)
+
+    @cached_property
+    def refined_without_words(self) -> dict[float, list[Image.Image]]:
+        return self._refined(lambda case: None)
+
+    @cached_property
+    def refined_towards_another_colour(self) -> dict[float, list[Image.Image]]:
+        return self._refined(lambda case: replace(case.shows, colour=case.asked.colour))
 
     @property
     def _half(self) -> Sequence[Case]:
         return self.cases[: (len(self.cases) + 1) // 2]
 
-    def _refined(self, strength: float, towards: Callable[[Case], Seen]) -> list[Image.Image]:
-        return [drawn(self.blender, case.refinement(strength, towards(case))) for case in self._half]
+    def _refined(self, towards: Callable[[Case], Seen | None]) -> dict[float, list[Image.Image]]:
+        return {
+            strength: [drawn(self.blender, case.refinement(strength, towards(case))) for case in self._half]
+            for strength in STRENGTHS
+        }
 
     def table(self) -> Iterator[Score]:
         """All rows, as they are measured."""
@@ -198,6 +210,19 @@ class Redraws:
         yield from self._overlaps("own words", self.refined_towards_itself)
         yield from self._overlaps("another shape", self.refined_towards_another)
 
+    def refinements(self) -> Iterator[str]:
+        """For each kind of words, how many keep the source's shape by each strength, and how much of it overlaps."""
+        for words, refined in (
+            ("towards their own words", self.refined_towards_itself),
+            ("without words", self.refined_without_words),
+            ("towards another colour", self.refined_towards_another_colour),
+            ("towards another shape", self.refined_towards_another),
+        ):
+            for name, measured in (("shape kept", shape_kept), ("overlap", overlap)):
+                yield f"refined {words}: {name}".ljust(44) + "".join(
+                    f" {strength}: {self._average(measured, pictures):6.3f}" for strength, pictures in refined.items()
+                )
+
     def _steps(self, where: str, step: Callable[[Image.Image, Image.Image], float], floor: float) -> Score:
         steps = [step(*pair) for pair in zip(self.repainted, (case.mask for case in self.cases), strict=True)]
         name = f"step {where} under {SEAM} (worst {max(steps):.1f})"
@@ -205,18 +230,17 @@ class Redraws:
 
     def _overlaps(self, words: str, refined: dict[float, list[Image.Image]]) -> Iterator[Score]:
         """How much less of the shape is kept the greater the strength is: each must be less than the one before."""
-        means = [
-            float(np.mean([overlap(*pair) for pair in zip(pictures, self.cases, strict=False)]))
-            for pictures in refined.values()
-        ]
+        means = [self._average(overlap, pictures) for pictures in refined.values()]
         for strength, mean, following in zip(refined, means, [*means[1:], 0.0], strict=True):
             yield Score(f"refined by {strength}, {words}: overlap", mean, following)
 
     def _mean(
         self, name: str, is_right: Callable[[Image.Image, Case], bool], pictures: Sequence[Image.Image], floor: float
     ) -> Score:
-        found = [is_right(*pair) for pair in zip(pictures, self.cases, strict=False)]
-        return Score(name, float(np.mean(found)), floor)
+        return Score(name, self._average(is_right, pictures), floor)
+
+    def _average(self, measured: Callable[[Image.Image, Case], float], pictures: Sequence[Image.Image]) -> float:
+        return float(np.mean([measured(*pair) for pair in zip(pictures, self.cases, strict=False)]))
 
     def sheet(self) -> Image.Image:
         """A column a case: the source with its box, repainted, emptied, and refined towards another shape."""
@@ -255,6 +279,8 @@ def main() -> None:
     all_redraws = redraws(given.folder, given.count)
     for score in all_redraws.table():
         print(score, flush=True)
+    for row in all_redraws.refinements():
+        print(row, flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
     all_redraws.sheet().save(given.out / "redraws.png", optimize=True)
 
