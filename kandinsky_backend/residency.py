@@ -148,6 +148,10 @@ class Resident(Generic[_M]):
             self._nbytes = max(self._nbytes, self._held_bytes(model))
         return self._nbytes
 
+    def expect(self, nbytes: int) -> None:
+        """Count with so many bytes from now on, unless more are known of."""
+        self._nbytes = max(self._nbytes, nbytes)
+
     @property
     def loaded(self) -> bool:
         """True while the model is in memory."""

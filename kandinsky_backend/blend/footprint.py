@@ -23,6 +23,7 @@ def bytes_needed(parts: Iterable[Resident[Any]], decoder: ImageDecoder, settings
         parts: the models that it uses, in their order.
         settings: with a size.
     """
+    decoder.foresee(settings.height, settings.width, settings.guidance)
     in_turn = list(parts)
     first = 0 if any(part.loaded for part in in_turn) else _FIRST_LOAD_BYTES
     kept = _PICTURE_BYTES * settings.width * settings.height * (settings.count - 1)

@@ -132,6 +132,9 @@ class ImageDecoder(Protocol):
     def decode(self, latents: Array) -> Array:
         """Pictures (B, H, W, 3) in 0..1 of latents (B, C, h, w)."""
 
+    def foresee(self, height: int, width: int, guidance_scale: float) -> None:
+        """Let the models that are not loaded yet count with the memory that they will take for such a picture."""
+
     def bytes_of_decoding(self, height: int, width: int) -> int:
         """Bytes that decoding a picture of `height` x `width` px takes beyond the models and what is reserved."""
 

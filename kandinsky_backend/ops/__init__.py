@@ -17,9 +17,9 @@ from mindspore import Tensor
 from kandinsky_backend.ops import reference
 from kandinsky_backend.ops.plans import trace
 from kandinsky_backend.ops.plans.planned import packed_bytes, planned, plans_compute
-from kandinsky_backend.ops.plans.rehearsal import RehearsalOver, rehearsing
+from kandinsky_backend.ops.plans.rehearsal import RehearsalOver, rehearsing, weighing
 
-__all__ = ["RehearsalOver", "packed_bytes", "planned", "plans_compute", "rehearsing"]
+__all__ = ["RehearsalOver", "packed_bytes", "planned", "plans_compute", "rehearsing", "weighing"]
 
 
 def _half(*values: object) -> ModuleType:

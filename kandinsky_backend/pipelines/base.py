@@ -7,6 +7,7 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -19,7 +20,7 @@ from kandinsky_backend import device
 from kandinsky_backend.checkpoint import Checkpoint, resolve
 from kandinsky_backend.device import compute_dtype, is_device
 from kandinsky_backend.errors import BackendError, CheckpointBroken, DeviceError
-from kandinsky_backend.ops import packed_bytes
+from kandinsky_backend.ops import packed_bytes, plans_compute, weighing
 from kandinsky_backend.pipelines import saving
 from kandinsky_backend.pipelines.checks import check_is_whole
 from kandinsky_backend.pipelines.script_names import ScriptNames, log, say_once
@@ -28,6 +29,8 @@ from kandinsky_backend.sampling import Array, Step, Steps
 from kandinsky_backend.schedulers import SCHEDULERS, Scheduler
 
 _Pipeline = TypeVar("_Pipeline", bound="Pipeline")
+
+WORTH_FORESEEING = 2**26  # bytes of a model: what plans add to a smaller one is less than an estimate is wrong by
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,18 @@ class Part(NamedTuple):
         self.resident.drop()
         return self.stored.part(dtype)
 
+    def foresee(self, rehearse: Callable[[Any], None]) -> None:
+        """Count with the weights as plans will hold them, which `rehearse` calls for, before the model is loaded.
+
+        Raises:
+            CheckpointError: its files are not what they must be.
+        """
+        is_worth_it = self.resident.nbytes >= WORTH_FORESEEING and plans_compute(self.dtype)
+        if self.stored is not None and is_worth_it and not self.resident.loaded:
+            with weighing() as weights:
+                rehearse(self.stored.load(self.config, self.dtype))
+            self.resident.expect(weights.nbytes)
+
 
 @dataclass(frozen=True)
 class StoredModel:
@@ -93,16 +108,21 @@ class StoredModel:
         with _config_errors(checkpoint, name):
             config = self.files.config.from_dict(checkpoint.config(name))
 
-        def load() -> nn.Cell:
-            weights = checkpoint.weights(name, dtype, self.files.ignore, self.files.renames)
-            with _config_errors(checkpoint, name):
-                model = self.files.model(config, weights)
-                weights.finish()
-            return model
-
-        size = checkpoint.bytes_of(name, dtype)
+        size, load = checkpoint.bytes_of(name, dtype), partial(self.load, config, dtype)
         resident = self.residency.add(f"{checkpoint.source}: {name}", size, load, packed_bytes)
         return Part(config, resident, dtype, self)
+
+    def load(self, config: Any, dtype: ms.Type) -> nn.Cell:
+        """The model in `dtype`. What plans multiply by stays in its file until they are made.
+
+        Raises:
+            CheckpointError: the files are not what they must be.
+        """
+        weights = self.checkpoint.weights(self.name, dtype, self.files.ignore, self.files.renames)
+        with _config_errors(self.checkpoint, self.name):
+            model = self.files.model(config, weights)
+            weights.finish()
+        return model
 
 
 class Pipeline(ScriptNames, ABC):

@@ -202,13 +202,26 @@ class DecoderPipeline(PromptPipeline):
         shape = self.latent_shape(height, width)
         if (unet := self._parts["unet"].resident.get_ahead()) is not None:
             with rehearsing(is_over):
-                self._rehearse_step(unet, shape, 2 if is_guided(guidance_scale) else 1)
+                self._rehearse_step(unet, shape, guidance_scale)
             if (movq := self._parts["movq"].resident.get_ahead()) is not None:
                 with rehearsing(is_over):
-                    movq.decode(tensor_of(np.zeros((1, *shape), np.float32), dtype_of(movq)))
+                    self._rehearse_decoding(movq, shape)
 
-    def _rehearse_step(self, unet: Any, shape: tuple[int, int, int], rows: int) -> None:
-        config, dtype = unet.config, dtype_of(unet)
+    def foresee(self, height: int, width: int, guidance_scale: float) -> None:
+        """Count with the memory of UNet and MoVQ as the plans for a picture will hold them, where they are not loaded.
+
+        Raises:
+            CheckpointError: their files are not what they must be.
+        """
+        shape = self.latent_shape(height, width)
+        self._parts["unet"].foresee(lambda unet: self._rehearse_step(unet, shape, guidance_scale))
+        self._parts["movq"].foresee(lambda movq: self._rehearse_decoding(movq, shape))
+
+    def _rehearse_decoding(self, movq: Any, shape: tuple[int, int, int]) -> None:
+        movq.decode(tensor_of(np.zeros((1, *shape), np.float32), dtype_of(movq)))
+
+    def _rehearse_step(self, unet: Any, shape: tuple[int, int, int], guidance_scale: float) -> None:
+        config, dtype, rows = unet.config, dtype_of(unet), 2 if is_guided(guidance_scale) else 1
 
         def blank(*shape: int) -> Tensor:
             return tensor_of(np.zeros((rows, *shape), np.float32), dtype)

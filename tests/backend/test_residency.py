@@ -49,6 +49,17 @@ def test_the_least_recently_used_is_dropped_when_the_budget_would_be_passed() ->
     assert not prior.loaded
 
 
+def test_room_is_made_for_as_much_as_is_expected_of_a_model() -> None:
+    models = Models(25)
+    prior, unet = models.add("prior"), models.add("unet")
+    prior.get()
+    unet.expect(16)
+    unet.expect(12)
+    assert growth([unet]) == 16 - 10
+    unet.get()
+    assert not prior.loaded
+
+
 def test_as_many_are_dropped_as_the_new_one_needs() -> None:
     models = Models(30)
     small = [models.add(name) for name in "abc"]

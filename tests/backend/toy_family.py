@@ -75,6 +75,9 @@ class ToyDecoder(Pipeline):
     def prepare_ahead(self, height: int, width: int, guidance_scale: float, is_over: Callable[[], bool]) -> None:
         """A toy is ready at once."""
 
+    def foresee(self, height: int, width: int, guidance_scale: float) -> None:
+        """What is known of a toy from its files is all."""
+
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         return 4, -(-height // 8), -(-width // 8)
 

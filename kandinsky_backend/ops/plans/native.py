@@ -149,17 +149,13 @@ class WeightStore:
 
     def holds(self, part: WeightPart) -> bool:
         """Whether a weight was asked for already."""
-        return self._key(part) in self._ids
+        return part.key in self._ids
 
     def id_of(self, part: WeightPart) -> int:
         """The number of a weight, the same each time."""
         if not self.holds(part):
             self._kept.append(part.weight.parameter)
-        return self._ids.setdefault(self._key(part), len(self._ids))
-
-    @staticmethod
-    def _key(part: WeightPart) -> tuple[int, tuple[int, ...], int]:
-        return (id(part.weight.parameter), part.shape, part.start)
+        return self._ids.setdefault(part.key, len(self._ids))
 
 
 class NativePlan:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import mindspore as ms
@@ -18,8 +18,9 @@ from kandinsky_backend.ops.plans import memory, precision, trace
 from kandinsky_backend.ops.plans.native import Library, NativePlan, WeightStore
 from kandinsky_backend.ops.plans.planner import plan_steps
 from kandinsky_backend.ops.plans.regions import Dtype
-from kandinsky_backend.ops.plans.rehearsal import is_rehearsal, while_wanted
+from kandinsky_backend.ops.plans.rehearsal import is_rehearsal, weighed, while_wanted
 from kandinsky_backend.ops.plans.runtime import WORKSPACE, executor
+from kandinsky_backend.ops.plans.steps import Step
 from kandinsky_backend.ops.plans.trace import Shape, Traced
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -38,6 +39,11 @@ def planned(method: Method) -> Method:
         library = executor()
         if library is None or trace.is_traced(*leaves(arguments)):
             return method(model, *arguments)
+        if (weights := weighed()) is not None:
+            dtype = _DTYPES[_dtype_of(model)]
+            steps, form = traced(functools.partial(method, model), arguments, dtype)
+            weights.add(steps, dtype)
+            return form.blank()
         with _MAKING:
             if model not in _PLANS:
                 _PLANS[model] = _plans_for(library, model)
@@ -72,7 +78,7 @@ class ModelPlans:
         """
         plan = self.plan(method, name, arguments)
         if is_rehearsal():
-            return plan.blank()
+            return plan.form.blank()
         try:
             return plan.run(list(leaves(arguments)))
         except MemoryError:
@@ -92,6 +98,35 @@ class ModelPlans:
             return self.plans[key]
 
 
+class Form:
+    """The shapes of a method's results, and how they are nested."""
+
+    def __init__(self, result: Any, shapes: Sequence[Shape]) -> None:
+        self.shapes = shapes
+        self._result = _replaced(result, lambda value: None)
+
+    def of(self, arrays: Iterable[npt.NDArray[Any]]) -> Any:
+        """The arrays as the method returns them."""
+        results = map(Tensor.from_numpy, arrays)
+        return _replaced(self._result, lambda _: next(results))
+
+    def blank(self) -> Any:
+        """Zeros in place of the method's results."""
+        return self.of(np.zeros(shape, np.float32) for shape in self.shapes)
+
+
+def traced(method: Callable[..., Any], arguments: Sequence[Any], dtype: Dtype) -> tuple[list[Step], Form]:
+    """The steps of a method for arguments of such shapes, and the form of its results; no weight is read.
+
+    Raises:
+        TraceError: the method does something that plans know nothing of.
+    """
+    numbers = itertools.count()
+    result = method(*_replaced(arguments, lambda tensor: _stand_in(next(numbers), tensor)))
+    outputs = [trace.constant(value) for value in leaves(result)]
+    return plan_steps(outputs, next(numbers), dtype), Form(result, [output.shape for output in outputs])
+
+
 class Plan:
     """A method of a model for arguments of given shapes."""
 
@@ -109,25 +144,12 @@ class Plan:
             TraceError: the method does something that plans know nothing of.
             MemoryError, PlanError: of the executor.
         """
-        numbers = itertools.count()
-        stand_ins = _replaced(arguments, lambda tensor: _stand_in(next(numbers), tensor))
-        result = method(*stand_ins)
-        outputs = [trace.constant(value) for value in leaves(result)]
-        steps = plan_steps(outputs, next(numbers), dtype)
+        steps, self.form = traced(method, arguments, dtype)
         self.native = NativePlan(library, store, while_wanted(steps), memory.lay_out(steps))
-        self._shapes: list[Shape] = [output.shape for output in outputs]
-        self._result = _replaced(result, lambda value: None)
 
     def run(self, tensors: Sequence[Tensor]) -> Any:
         """The method's results, float32, for the tensors in its arguments."""
-        outputs = self._run(self.native.run, tensors)
-        results = map(Tensor.from_numpy, outputs)
-        return _replaced(self._result, lambda _: next(results))
-
-    def blank(self) -> Any:
-        """Zeros in place of the method's results."""
-        blanks = (Tensor.from_numpy(np.zeros(shape, np.float32)) for shape in self._shapes)
-        return _replaced(self._result, lambda _: next(blanks))
+        return self.form.of(self._run(self.native.run, tensors))
 
     def time(self, tensors: Sequence[Tensor]) -> list[tuple[str, float]]:
         """Description of each step, and the seconds that it takes for these tensors."""
@@ -137,7 +159,7 @@ class Plan:
 
     def _run(self, run: Callable[[int, int, list[int]], None], tensors: Sequence[Tensor]) -> list[npt.NDArray[Any]]:
         inputs = [_contiguous(tensor) for tensor in tensors]
-        outputs = [np.empty(shape, np.float32) for shape in self._shapes]
+        outputs = [np.empty(shape, np.float32) for shape in self.form.shapes]
         addresses = [tensor.data_ptr() for tensor in inputs] + [output.ctypes.data for output in outputs]
         with WORKSPACE.lock:
             arena = WORKSPACE.reserve(self.native.arena_bytes + self.native.scratch_bytes)
@@ -152,8 +174,12 @@ _PLANS: weakref.WeakKeyDictionary[nn.Cell, ModelPlans | None] = weakref.WeakKeyD
 
 def _plans_for(library: Library, model: nn.Cell) -> ModelPlans | None:
     """Plans in the precision of the model's weights; None where plans do not compute in it."""
-    dtype = next(model.get_parameters()).dtype
+    dtype = _dtype_of(model)
     return ModelPlans(library, _DTYPES[dtype]) if dtype in _DTYPES else None
+
+
+def _dtype_of(model: nn.Cell) -> ms.Type:
+    return next(model.get_parameters()).dtype
 
 
 def plans_compute(dtype: ms.Type) -> bool:

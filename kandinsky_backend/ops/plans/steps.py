@@ -30,6 +30,11 @@ class WeightPart:
         out, _, *kernel = self.weight.shape
         return (out, self.stop - self.start, *kernel)
 
+    @property
+    def key(self) -> tuple[int, Shape, int]:
+        """What tells it from others while its parameter is kept."""
+        return (id(self.weight.parameter), self.shape, self.start)
+
     def values(self) -> npt.NDArray[np.float32]:
         """The columns, a view of the whole."""
         return self.weight.values()[:, self.start : self.stop]

@@ -10,7 +10,7 @@ import pytest
 from mindspore import Tensor
 
 from kandinsky_backend.models.movq import MoVQ, MoVQConfig
-from kandinsky_backend.ops import RehearsalOver, packed_bytes, rehearsing
+from kandinsky_backend.ops import RehearsalOver, packed_bytes, rehearsing, weighing
 from kandinsky_backend.ops.plans.planned import plans_of
 from tests.golden import configs_unet_movq as configs
 from tests.random_weights import random_input
@@ -46,6 +46,16 @@ def test_a_rehearsal_that_nobody_wants_ends_in_the_midst_of_a_plan_and_the_next_
         model.decode(BLANK)
     assert plans_of(model).plans == {}  # type: ignore[union-attr]
     assert np.array_equal(decoded(model), decoded(movq()))
+
+
+def test_weighing_tells_what_plans_will_hold_and_packs_nothing() -> None:
+    model = movq()
+    with weighing() as weights:
+        blank = model.decode(BLANK).asnumpy()
+    assert not blank.any()
+    assert plans_of(model) is None
+    decoded(model)
+    assert packed_bytes(model) == pytest.approx(weights.nbytes, rel=0.1)  # oneDNN fills up narrow layers
 
 
 def test_two_threads_that_want_a_plan_get_the_same_and_pack_the_weights_once() -> None:
