@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from daemon.framing import digest
 from plugin_client.wire import codec
 from plugin_client.wire.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES
-from plugin_client.wire.messages import Blend, JobRequest, Redraw, Refine, Repaint, Submit
+from plugin_client.wire.messages import Blend, JobRequest, Refine, Repaint, Submit, Upscale
 from plugin_client.wire.titles import request_title
 
 T = TypeVar("T")
@@ -78,8 +78,12 @@ def _blend_pixels(blend: Blend, side: int) -> int:
     return 3 * (blend.width or side) * (blend.height or side) * blend.count
 
 
-def _redraw_pixels(redraw: Redraw, side: int) -> int:
+def _redraw_pixels(redraw: Refine | Repaint, side: int) -> int:
     return len(redraw.source.pixels) * redraw.count
+
+
+def _upscale_pixels(upscale: Upscale, side: int) -> int:
+    return upscale.target_width * upscale.target_height * upscale.source.channels * upscale.count
 
 
 def load(name: str) -> Any:
@@ -92,4 +96,5 @@ KINDS: dict[type, JobKind] = {
     Blend: JobKind(request_title, _blend_pixels, "daemon.blend_job:run"),
     Refine: JobKind(request_title, _redraw_pixels, "daemon.refine_job:run"),
     Repaint: JobKind(request_title, _redraw_pixels, "daemon.repaint_job:run"),
+    Upscale: JobKind(request_title, _upscale_pixels, "daemon.upscale_job:run"),
 }

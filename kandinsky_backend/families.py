@@ -120,7 +120,7 @@ KANDINSKY_2_1 = Family(
         "decoder": ("text_encoder", "unet", "movq", "tokenizer", "scheduler"),
     },
     repositories=_beside_its_prior,
-    jobs=("blend", "refine", "repaint"),
+    jobs=("blend", "refine", "repaint", "upscale"),
     side=768,
     # Twice the steps that the small model needs. The published weights were never drawn with here.
     sampling=Sampling("dpm++_karras", 25),

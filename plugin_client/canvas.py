@@ -16,10 +16,20 @@ from typing import Any
 from PIL import Image
 
 from plugin_client.pictures import as_picture, opened, read_text
-from plugin_client.regions import NO_GROWTH, Box, Growth, any_growth, growth, growth_to_aspect, sendable, with_margin
+from plugin_client.regions import (
+    NO_GROWTH,
+    Box,
+    Growth,
+    any_growth,
+    growth,
+    growth_to_aspect,
+    sendable,
+    target_of,
+    with_margin,
+)
 from plugin_client.wire.errors import BadValue, UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Picture
+from plugin_client.wire.messages import Picture, Redraw, Refine, Repaint, Upscale
 from plugin_client.wire.recipe import picture_hash
 from plugin_client.wire.schema import Whole
 
@@ -50,6 +60,7 @@ class Canvas:
         mask: of the part, mode L, of the box's size; None: all is drawn anew.
         file: the absolute path of the file from which the picture was read, if it was.
         growing: by how much the picture has grown from what it was.
+        target: the size to which all of it is upscaled, if it is.
     """
 
     image: Image.Image
@@ -57,6 +68,7 @@ class Canvas:
     mask: Image.Image | None = None
     file: Path | None = None
     growing: Growth = NO_GROWTH
+    target: tuple[int, int] | None = None
 
     @property
     def source(self) -> Picture:
@@ -64,10 +76,18 @@ class Canvas:
         return as_picture(self.image.crop(self.box))
 
     @property
-    def sent_mask(self) -> Picture:
-        """The mask of `source`."""
-        assert self.mask is not None, "asked of a canvas with a mask"
-        return as_picture(self.mask)
+    def sent(self) -> tuple[Picture, ...]:
+        """The source, and its mask where there is one."""
+        return (self.source,) if self.mask is None else (self.source, as_picture(self.mask))
+
+    @property
+    def asked(self) -> tuple[type[Redraw], dict[str, Any]]:
+        """The kind of request that draws into it, and those of its fields that are known here."""
+        if self.target:
+            return Upscale, {"source": self.source, "target_width": self.target[0], "target_height": self.target[1]}
+        if self.mask:
+            return Repaint, {"source": self.source, "mask": as_picture(self.mask)}
+        return Refine, {"source": self.source}
 
     def kept(self) -> dict[str, str]:
         """Return the texts of a PNG file of which read_kept reads this canvas.
@@ -162,6 +182,16 @@ def whole(picture: str | Path | Image.Image) -> Canvas:
     """
     image = opened(picture)
     return Canvas(image, sendable((0, 0, *image.size), len(image.getbands())), file=_file(picture))
+
+
+def upscaled(picture: str | Path | Image.Image, size: Any = None, factor: Any = None) -> Canvas:
+    """Return a canvas that is upscaled as `regions.target_of` says.
+
+    Raises:
+        UsageError: as of target_of; the file is missing or broken, or the picture is too large.
+    """
+    sheet = whole(picture)
+    return replace(sheet, target=target_of(sheet.image.size, len(sheet.image.getbands()), size, factor))
 
 
 def masked(picture: str | Path | Image.Image, mask: str | Path | Image.Image) -> Canvas:

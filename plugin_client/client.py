@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from plugin_client.exchange import Exchange
-from plugin_client.given import plain, plain_item, plain_settings, sides
+from plugin_client.given import job_id_of, plain, plain_item, plain_settings, sides
 from plugin_client.job import BlendResult, Job
 from plugin_client.library_requests import LibraryRequests
 from plugin_client.picture_names import names_a_picture
@@ -47,12 +47,10 @@ from plugin_client.wire.messages import (
     ListModels,
     ModelInfo,
     ModelList,
-    Picture,
     PictureItem,
     Ping,
     Pong,
     Redraw,
-    Refine,
     Release,
     Released,
     Repaint,
@@ -140,7 +138,7 @@ class Client(LibraryRequests):
             UsageError: `job_id` is no job id; nothing was sent.
             Refused: the daemon does not know the job, or it is not over.
         """
-        self._exchange.ask(Release(_canonical(job_id)), Released)
+        self._exchange.ask(Release(job_id_of(job_id)), Released)
 
     def shutdown(self) -> None:
         """Ask the daemon to end. The jobs that it keeps go on when it is started again."""
@@ -189,7 +187,7 @@ class Client(LibraryRequests):
             UsageError: `job_id` is no job id; nothing was sent.
             Refused: the daemon does not know the job.
         """
-        job = Job(self._exchange, _canonical(job_id))
+        job = Job(self._exchange, job_id_of(job_id))
         job.rejoin()
         return job
 
@@ -257,6 +255,25 @@ class Client(LibraryRequests):
         from plugin_client import canvas
 
         return self._drawn(canvas.whole(picture), items, settings)
+
+    def upscale(
+        self,
+        picture: str | Path | Image.Image,
+        items: Iterable[Item | Weighted] = (),
+        *,
+        size: tuple[int, int] | str | None = None,
+        factor: float | None = None,
+        **settings: Any,
+    ) -> Image.Image:
+        """Enlarge a picture, draw it anew tile by tile, which adds detail, and return it.
+
+        `size` is what it fits into, in proportion; `factor` multiplies its sides instead, by 2 where neither is given.
+        A `strength` of 0 enlarges it by Lanczos and no more; much above the default, each tile shows something of the
+        whole. `width` and `height` are those of a tile, which the model knows. All else as of refine.
+        """
+        from plugin_client import canvas
+
+        return self._drawn(canvas.upscaled(picture, size, factor), items, settings)
 
     def submit_drawing(self, canvas: Canvas, request: Redraw) -> Job:
         """Submit what make_redraw has made, and note what it draws into, so that `fetch` puts it together later.
@@ -342,38 +359,33 @@ def make_redraw(
     seed: int | None = None,
     **settings: Any,
 ) -> Redraw:
-    """Return a checked request to draw into a canvas: a Repaint where it has a mask, else a Refine.
+    """Return a checked request to draw into a canvas: an Upscale where that has a target, a Repaint or a Refine.
 
-    Arguments as of Client.repaint and Client.refine.
+    Arguments as of Client.repaint.
 
     Raises:
         UsageError: an item or setting is wrong; the text names it.
     """
-    mask = None if canvas.mask is None else canvas.sent_mask
-    return redraw_of(canvas.source, mask, items, size, seed, **settings)
+    kind, given = canvas.asked
+    return redraw_of(kind, given, items, size, seed, **settings)
 
 
 def redraw_of(
-    source: Picture,
-    mask: Picture | None,
+    kind: type[Redraw],
+    given: Mapping[str, Any],
     items: Iterable[Item | Weighted] = (),
     size: tuple[int, int] | str | None = None,
     seed: int | None = None,
     **settings: Any,
 ) -> Redraw:
-    """Return what make_redraw does, from the pictures that are sent: a Repaint of a mask of 1 channel, or a Refine.
+    """Return a checked request of a kind, where `given` are its fields beside items and settings.
 
     Raises:
         UsageError: a picture, item or setting is wrong; the text names it.
     """
-    own = redraw_settings(Refine if mask is None else Repaint)
+    own = redraw_settings(kind)
     told = {one.name: plain(settings.pop(one.name), one.type) for one in own if one.name in settings}
-    known = _settings(size, seed, settings)
-    request: Redraw = (
-        Refine(_items(items), source, **told, **known)
-        if mask is None
-        else Repaint(_items(items), source, mask, **told, **known)
-    )
+    request = kind(items=_items(items), **given, **told, **_settings(size, seed, settings))
     _check(request)
     return request
 
@@ -479,13 +491,4 @@ def _item(item: Item | Weighted) -> Item:
             "no-picture",
             reason=exc,
             value=repr(source),
-        ) from exc
-
-
-def _canonical(job_id: str) -> str:
-    try:
-        return str(uuid.UUID(job_id))
-    except (ValueError, TypeError, AttributeError) as exc:  # the latter two of what is no text
-        raise UsageError(
-            N_("{job!r} is no job id: `kandinsky-blend status` lists the jobs"), "no-job-id", job=job_id
         ) from exc

@@ -6,6 +6,7 @@ Nothing is checked here but whether it is of the kind that is wanted; the wire's
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping, Set
 from dataclasses import replace
 from decimal import Decimal
@@ -47,6 +48,20 @@ def plain_item(item: Item) -> Item:
         if isinstance(item, TextItem)
         else replace(item, weight=weight)
     )
+
+
+def job_id_of(text: str) -> str:
+    """The id of a job as the wire has it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except (ValueError, TypeError, AttributeError) as exc:  # the latter two of what is no text
+        raise UsageError(
+            N_("{job!r} is no job id: `kandinsky-blend status` lists the jobs"), "no-job-id", job=text
+        ) from exc
 
 
 def sides(size: Any) -> tuple[Any, Any]:

@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from plugin_client.given import plain
+from plugin_client.given import plain, sides
 from plugin_client.wire.errors import BadArgument, BadValue, UsageError
 from plugin_client.wire.limits import MAX_PICTURE_BYTES, MAX_PICTURE_SIDE
 from plugin_client.wire.marking import N_
-from plugin_client.wire.schema import Whole
+from plugin_client.wire.schema import Real, Whole
 
 MARGIN = 0.5  # of the region's longer side, around it
 LEAST_MARGIN = 64  # px
 OVERLAP = 16  # px of a picture, at each side that grows, over which what is new goes over into it
 MOST_GROWTH = 4096  # px, of one side
 
+FACTOR = 2.0  # by which a picture is upscaled where nothing is said
+MAX_FACTOR = 64.0
+
+_TARGET_SIDE = Whole((1, MAX_PICTURE_SIDE))
+_FACTOR = Real((1, MAX_FACTOR))
 _GROWTH = Whole((0, MOST_GROWTH))
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
@@ -59,6 +64,66 @@ def fitting_size(width: int, height: int, channels: int) -> tuple[int, int]:
     by_bytes = math.sqrt(MAX_PICTURE_BYTES / (width * height * channels))
     scale = min(1.0, by_side, by_bytes)
     return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def target_of(size: tuple[int, int], channels: int, within: Any = None, factor: Any = None) -> tuple[int, int]:
+    """Return the size to which a picture of `size` is upscaled, in proportion.
+
+    Args:
+        within: width and height into which it fits, as of `given.sides`.
+        factor: what both are multiplied by instead; without both, FACTOR.
+
+    Raises:
+        BadArgument: a side or the factor is out of range.
+        UsageError: both are given; or as of check_target.
+    """
+    if within is not None and factor is not None:
+        raise UsageError(N_("both a size and a factor were given: give one of them"), "size-and-factor")
+    try:
+        if within is not None:
+            width, height = (_TARGET_SIDE.check(plain(side, int), ("size",)) for side in sides(within))
+            return check_target(size_within(size, (width, height)), size, channels)
+        by = FACTOR if factor is None else plain(factor, float)
+        return check_target(_multiplied(size, _FACTOR.check(by, ("factor",))), size, channels)
+    except BadValue as exc:
+        raise BadArgument.of(exc) from exc
+
+
+def size_within(size: tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest (width, height) in proportion to a size that lies within limits, of which a 0 is none."""
+    scale = min(limit / side for side, limit in zip(size, limits, strict=True) if limit)
+    return _multiplied(size, scale)
+
+
+def check_target(target: tuple[int, int], size: tuple[int, int], channels: int) -> tuple[int, int]:
+    """Return the size to which a picture of `size` is upscaled.
+
+    Raises:
+        UsageError: it is smaller than the picture, or larger than one that a message can carry.
+    """
+    if target[0] < size[0] or target[1] < size[1]:
+        raise UsageError(
+            N_(
+                "{width} x {height} pixels are fewer than the {source_width} x {source_height} of the picture, and "
+                "upscaling makes none smaller: give a larger size"
+            ),
+            "small-target",
+            width=target[0],
+            height=target[1],
+            source_width=size[0],
+            source_height=size[1],
+        )
+    most = fitting_size(*target, channels)
+    if most != target:
+        raise UsageError(
+            N_("{width} x {height} pixels are too many for one picture: at most {most_width} x {most_height}"),
+            "large-target",
+            width=target[0],
+            height=target[1],
+            most_width=most[0],
+            most_height=most[1],
+        )
+    return target
 
 
 @dataclass(frozen=True)
@@ -155,3 +220,7 @@ def growth_to_aspect(size: tuple[int, int], aspect: float) -> Growth:
         return any_growth(left=more // 2, right=more - more // 2)
     more = max(0, round(width / aspect) - height)
     return any_growth(top=more // 2, bottom=more - more // 2)
+
+
+def _multiplied(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

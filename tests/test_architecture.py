@@ -94,6 +94,7 @@ RULES = {
     ),
     "daemon.refine_job": may_import("daemon plugin_client.wire kandinsky_backend", ""),
     "daemon.repaint_job": may_import("daemon plugin_client.wire kandinsky_backend", ""),
+    "daemon.upscale_job": may_import("daemon plugin_client.wire kandinsky_backend", ""),
     "daemon.embeddings": may_import("daemon plugin_client.wire kandinsky_backend", "numpy"),
     "daemon.drawing": may_import("daemon plugin_client.wire kandinsky_backend", "numpy PIL"),
     "daemon.blend_job": may_import("daemon plugin_client.wire kandinsky_backend", "numpy PIL"),

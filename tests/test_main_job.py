@@ -178,6 +178,10 @@ def test_what_was_drawn_into_a_picture_is_made_again_from_its_file_byte_for_byte
         assert run(command, *quick, "-o", "out.png", "--force") == 0
         assert run("again out.png -o same.png --force") == 0
         assert Path("same.png").read_bytes() == Path("out.png").read_bytes(), command
+    quick_tiles = ["--steps", "2", "--prior-steps", "2", "--seed", "7"]
+    assert run("upscale photo.png --size 200x200 --strength 0.6 -o out.png --force", *quick_tiles) == 0
+    assert run("again out.png -o same.png --force") == 0
+    assert Path("same.png").read_bytes() == Path("out.png").read_bytes()
     assert run("refine photo.png --strength 0 -o back.png", *quick) == 0
     with Image.open("photo.png") as photo, Image.open("back.png") as back:
         assert (back.mode, back.tobytes()) == (photo.mode, photo.tobytes())

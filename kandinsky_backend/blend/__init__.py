@@ -6,7 +6,16 @@ from kandinsky_backend.blend.blender import Advance, Blender, BlendOutput, Embed
 from kandinsky_backend.blend.cache import EmbedsCache
 from kandinsky_backend.blend.opening import open_blender
 from kandinsky_backend.blend.recipe import Identity
-from kandinsky_backend.blend.request import BlendRequest, Embeds, Item, Picture, RefineRequest, RepaintRequest, Text
+from kandinsky_backend.blend.request import (
+    BlendRequest,
+    Embeds,
+    Item,
+    Picture,
+    RefineRequest,
+    RepaintRequest,
+    Text,
+    UpscaleRequest,
+)
 from kandinsky_backend.blend.tasks import Stage
 
 __all__ = [
@@ -25,5 +34,6 @@ __all__ = [
     "RepaintRequest",
     "Stage",
     "Text",
+    "UpscaleRequest",
     "open_blender",
 ]

@@ -22,9 +22,11 @@ from kandinsky_backend.blend.cache import Arrays, EmbedsCache
 from kandinsky_backend.blend.footprint import bytes_needed, check_memory
 from kandinsky_backend.blend.recipe import INPAINTING, Identity, recipe_of
 from kandinsky_backend.blend.redrawing import Redrawing, redrawing_of, with_items
-from kandinsky_backend.blend.request import BlendRequest, Embeds, RefineRequest, RepaintRequest, check
+from kandinsky_backend.blend.request import BlendRequest, Embeds, RefineRequest, RepaintRequest, UpscaleRequest, check
 from kandinsky_backend.blend.roles import ImageDecoder, ImagePrior
-from kandinsky_backend.blend.tasks import Denoise, Stage, Task, Workspace, tasks_of
+from kandinsky_backend.blend.task_list import tasks_of
+from kandinsky_backend.blend.tasks import Denoise, Stage, Task, Workspace
+from kandinsky_backend.blend.upscaling import Upscaling, upscaling_of
 from kandinsky_backend.errors import BlendError
 from kandinsky_backend.families import REFERENCE
 from kandinsky_backend.images import to_pil
@@ -106,7 +108,8 @@ class Blender:
 
         There is an Embedded before the first step of denoising.
 
-        A RefineRequest draws its source anew, and a RepaintRequest a part of it: see redrawing.py.
+        A RefineRequest draws its source anew, and a RepaintRequest a part of it: see redrawing.py. An UpscaleRequest
+        enlarges it: see upscaling.py.
 
         Raises:
             BlendError: this model cannot make it. Raised before any work, except where only the embeddings show it
@@ -115,11 +118,12 @@ class Blender:
             CheckpointError: a file of the model is not what it must be, or is gone.
         """
         check(request)
-        request, redrawing = self._prepared(request)
+        space = self._workspace(request)
+        request = space.request
         self._check(request)
         yield from self._notices(request)
-        tasks = self._tasks(request, redrawing)
-        check_memory(self._bytes_needed(tasks, request))
+        tasks = tasks_of(space)
+        check_memory(_bytes_needed(space, tasks))
         left = Counter(dict.fromkeys(get_args(Stage), 0))
         for task in tasks:
             left[task.stage] += task.units
@@ -148,8 +152,8 @@ class Blender:
 
     def bytes_needed(self, request: BlendRequest) -> int:
         """Bytes that run() takes at its peak beyond what this process holds now: an estimate. Errors as of run()."""
-        request, redrawing = self._prepared(request)
-        return self._bytes_needed(self._tasks(request, redrawing), request)
+        space = self._workspace(request)
+        return _bytes_needed(space, tasks_of(space))
 
     def preview(self, predicted_latents: Array) -> Image.Image | None:
         """A small picture of the predicted latents, averaged down and decoded.
@@ -160,22 +164,24 @@ class Blender:
             return None
         return to_pil(self.decoder.decode(_small(predicted_latents)))[0]
 
-    def _tasks(self, request: BlendRequest, redrawing: Redrawing | None) -> list[Task]:
-        decoder = self.decoder.with_scheduler(sampler(request.settings.sampler, self.decoder.scheduler))
-        return tasks_of(Workspace(self.prior, decoder, self.identity, self.cache, request, redrawing))
-
-    def _bytes_needed(self, tasks: Iterable[Task], request: BlendRequest) -> int:
-        return bytes_needed((part for task in tasks for part in task.parts), self.decoder, request.settings)
-
-    def _prepared(self, request: BlendRequest) -> tuple[BlendRequest, Redrawing | None]:
-        """The request with items, a size, a sampler and steps, and the picture that it starts from."""
+    def _workspace(self, request: BlendRequest) -> Workspace:
+        """The state of a run, whose request has items, a size, a sampler and steps, and the picture it starts from."""
         asked = Sampling(request.settings.sampler, request.settings.steps)
-        request = replace(request, settings=replace(request.settings, **asked.by(self.sampling)._asdict()))
-        if not isinstance(request, RefineRequest | RepaintRequest):
-            return request, None
-        redrawing = redrawing_of(request, self.decoder, self.side)
-        settings = replace(request.settings, width=redrawing.width, height=redrawing.height)
-        return with_items(replace(request, settings=settings), redrawing, self.prior.image_size), redrawing
+        settings = replace(request.settings, **asked.by(self.sampling)._asdict())
+        decoder = self.decoder.with_scheduler(sampler(settings.sampler, self.decoder.scheduler))
+        space = Workspace(self.prior, decoder, self.identity, self.cache, replace(request, settings=settings))
+        picture: Redrawing | Upscaling
+        match request:
+            case RefineRequest() | RepaintRequest():
+                picture = space.redrawing = redrawing_of(request, decoder, self.side)
+            case UpscaleRequest():
+                picture = space.upscaling = upscaling_of(request, decoder, self.side)
+            case _:
+                return space
+        settings = replace(settings, width=picture.width, height=picture.height)
+        mask = space.redrawing.mask if space.redrawing else None
+        space.request = with_items(replace(request, settings=settings), picture.shown, mask, self.prior.image_size)
+        return space
 
     def _output(self, task: Task, image: Image.Image) -> BlendOutput:
         request, inpainting = task.space.request, ""
@@ -227,6 +233,12 @@ class Blender:
             yield Notice("the model reads no decoder prompt; it was left out")
         elif cut := self.decoder.truncated_text(prompt):
             yield _left_out("the decoder prompt", cut)
+
+
+def _bytes_needed(space: Workspace, tasks: Iterable[Task]) -> int:
+    settings = space.request.settings
+    run = bytes_needed((part for task in tasks for part in task.parts), space.decoder, settings)
+    return run + (space.upscaling.bytes_needed(settings.count) if space.upscaling else 0)
 
 
 def _embeds_first(tasks: Sequence[Task]) -> bool:

@@ -17,6 +17,7 @@ from kandinsky_backend.blend.request import (
     RefineRequest,
     RepaintRequest,
     Text,
+    UpscaleRequest,
     picture_hash,
 )
 from kandinsky_backend.sampling import Array
@@ -68,6 +69,15 @@ def _kind(request: BlendRequest, inpainting: str) -> dict[str, Any]:
                 "strength": request.strength,
                 "resamplings": request.resamplings,
                 "inpainting": inpainting,
+            }
+        case UpscaleRequest():
+            width, height = request.size
+            return {
+                "kind": "upscale",
+                "source": picture_hash(request.source),
+                "target_width": width,
+                "target_height": height,
+                "strength": request.strength,
             }
     return {"kind": "blend"}
 

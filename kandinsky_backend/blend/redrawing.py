@@ -87,7 +87,7 @@ class Redrawing:
         """The source with what the model drew on the canvas."""
         new = crop_centre(drawn, *self.scaled_size).resize(self.source.size, Image.Resampling.BICUBIC)
         if self.mask is None:
-            return _with_alpha_of(self.source, new)
+            return with_alpha_of(self.source, new)
         old, fresh = (np.asarray(image.convert("RGB"), np.float32) for image in (self.source, new))
         fresh = settled(fresh, old, np.asarray(self.mask) == 0, DRIFT).clip(0, 255)
         if self.source.mode == "RGBA":
@@ -119,7 +119,7 @@ def redrawing_of(request: RefineRequest | RepaintRequest, decoder: ImageDecoder,
     """
     cell = decoder.movq_scale_factor
     source = open_picture(request.source)
-    _check_source(source, cell)
+    check_source(source, cell)
     shown, mask = composite(source, BACKDROP), None
     if isinstance(request, RepaintRequest):
         _check_mask(request, source)
@@ -143,7 +143,7 @@ def canvas_size(width: int, height: int, side: int, multiple: int) -> tuple[int,
     return min(product(sides, sides), key=unlike)
 
 
-def with_items(request: BlendRequest, redrawing: Redrawing, side: int) -> BlendRequest:
+def with_items(request: BlendRequest, shown: Image.Image, mask: Image.Image | None, side: int) -> BlendRequest:
     """A request that has items: where none says anything, the picture itself, its mask filled from around it.
 
     A picture that shows the surroundings alone leads the model to go on with them. It is stretched to the square of
@@ -151,11 +151,8 @@ def with_items(request: BlendRequest, redrawing: Redrawing, side: int) -> BlendR
     """
     if _says_something(request):
         return request
-    if redrawing.mask is None:
-        shown, label = redrawing.shown, "the picture itself"
-    else:
-        shown, label = surroundings(redrawing.shown, redrawing.mask), "the surroundings"
-    square = shown.resize((side, side), Image.Resampling.BICUBIC)
+    seen, label = (shown, "the picture itself") if mask is None else (surroundings(shown, mask), "the surroundings")
+    square = seen.resize((side, side), Image.Resampling.BICUBIC)
     return replace(request, items=(Picture(square, 1.0, "stretch", label=label),))
 
 
@@ -170,13 +167,15 @@ def surroundings(picture: Image.Image, mask: Image.Image) -> Image.Image:
     return Image.fromarray(filled(np.asarray(picture, np.float32), known).round().astype(np.uint8))
 
 
-def _with_alpha_of(source: Image.Image, new: Image.Image) -> Image.Image:
+def with_alpha_of(source: Image.Image, new: Image.Image) -> Image.Image:
+    """`new` with the transparency of the source, where that has any."""
     if source.mode == "RGBA":
         new.putalpha(source.getchannel("A"))
     return new
 
 
-def _check_source(source: Image.Image, cell: int) -> None:
+def check_source(source: Image.Image, cell: int) -> None:
+    """Refuse a picture too small or too narrow. Raises: BlendError."""
     width, height = source.size
     if min(width, height) < cell:
         raise BlendError(

@@ -112,13 +112,34 @@ class RepaintRequest(BlendRequest):
     resamplings: int = 1
 
 
+@dataclass(frozen=True)
+class UpscaleRequest(BlendRequest):
+    """A blend that adds detail to an enlarged picture, tile by tile.
+
+    The settings' width and height are those of a tile, in px; 0 leaves both to the model. The results have the
+    transparency of the source where it has any. Without items, the source itself is what is drawn.
+
+    Attributes:
+        source: as of a RefineRequest.
+        size: width and height of the results in px, neither of them smaller than the source's.
+        strength: as of a RefineRequest; 0 enlarges the source by Lanczos, and no more.
+    """
+
+    source: Image.Image
+    size: tuple[int, int]
+    strength: float
+
+
+Redraw = RefineRequest | RepaintRequest | UpscaleRequest
+
+
 def check(request: BlendRequest) -> None:
     """Refuse a request that no model can do.
 
     Raises:
         BlendError: a setting is out of its range, or a picture is a strip too narrow to be cropped.
     """
-    redraws = isinstance(request, RefineRequest | RepaintRequest)
+    redraws = isinstance(request, Redraw)
     for name in ("width", "height"):
         _check_least(name, getattr(request.settings, name), 0 if redraws else 1)
     for name in ("prior_steps", "count"):
@@ -128,7 +149,7 @@ def check(request: BlendRequest) -> None:
     for item in request.items:
         if isinstance(item, Picture) and item.fit == "crop":
             _check_crop(item)
-    if isinstance(request, RefineRequest | RepaintRequest):
+    if isinstance(request, Redraw):
         _check_strength(request.strength)
     if isinstance(request, RepaintRequest):
         _check_least("resamplings", request.resamplings, 1)

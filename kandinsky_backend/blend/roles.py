@@ -141,7 +141,7 @@ class ImageDecoder(Protocol):
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """(C, h, w) of the latents of a picture of at least `height` x `width` px."""
 
-    # --- of families that redraw pictures ("refine", "repaint" among their jobs) ------------------------------
+    # --- of families that redraw pictures ("refine", "repaint", "upscale" among their jobs) -------------------
 
     @property
     def movq_scale_factor(self) -> int:

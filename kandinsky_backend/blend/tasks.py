@@ -20,12 +20,12 @@ from kandinsky_backend.blend.request import (
     BlendRequest,
     Item,
     Picture,
-    RefineRequest,
-    RepaintRequest,
+    Redraw,
     Text,
     picture_hash,
 )
 from kandinsky_backend.blend.roles import ImageDecoder, ImagePrior, Parts
+from kandinsky_backend.blend.upscaling import Upscaling
 from kandinsky_backend.images import crop_centre, fit_square, to_pil
 from kandinsky_backend.sampling import (
     Array,
@@ -52,8 +52,9 @@ class Workspace:
     identity: Identity
     cache: EmbedsCache  # by content, for later runs
     request: BlendRequest
-    redrawing: Redrawing | None = None  # of a request that starts from a picture
+    redrawing: Redrawing | None = None  # of a request that redraws a picture
     source_latents: Array | None = None  # (1, C, h, w) of its canvas
+    upscaling: Upscaling | None = None  # of a request that upscales one
     embeds: dict[str, Arrays] = field(default_factory=dict)  # of this run
 
     def keep(self, key: str, arrays: Arrays) -> None:
@@ -89,10 +90,17 @@ class Workspace:
         assert self.source_latents is not None, "the source is encoded first"
         return KnownRegion(self.source_latents, self.redrawing.keep(self.source_latents.shape))
 
+    @property
+    def given_picture(self) -> Image.Image | None:
+        """The picture that comes back where no step runs; None where the run does not start from one."""
+        if self.upscaling is not None:
+            return self.upscaling.enlarged
+        return self.redrawing.source if self.redrawing else None
+
     def first_step(self) -> int:
         """The index of the first step that runs; as many as there are, where the source is given back as it is."""
         count = self.decoder.step_count(self.request.settings.steps)
-        if isinstance(self.request, RefineRequest | RepaintRequest):
+        if isinstance(self.request, Redraw):
             return count - strength_steps(count, self.request.strength)
         return 0
 
@@ -302,7 +310,7 @@ class Denoise(Task):
 
     def start(self) -> None:
         decoder, settings = self.space.decoder, self.space.request.settings
-        generator = random_numbers(settings.seed, f"variation {self.variation}")
+        generator = self._random_numbers()
         self._steps: Iterator[Step] = decoder.denoise(
             self.space.conditioning,
             self.space.image_embeds[None],
@@ -318,6 +326,9 @@ class Denoise(Task):
         step = next(self._steps)
         self.latents = step.latents
         return step.pred_original_sample
+
+    def _random_numbers(self) -> np.random.Generator:
+        return random_numbers(self.space.request.settings.seed, f"variation {self.variation}")
 
     def _first_latents(self, generator: np.random.Generator) -> Array:
         decoder, settings = self.space.decoder, self.space.request.settings
@@ -378,71 +389,21 @@ class Decode(Task):
 
 
 class GiveBack(Task):
-    """Give the source back as it is, of which nothing is redrawn."""
+    """Give a picture as it is, of which nothing is redrawn."""
 
     stage = "decoding"
 
-    def __init__(self, space: Workspace, variation: int) -> None:
+    def __init__(self, space: Workspace, variation: int, given: Image.Image) -> None:
         super().__init__(space)
         self.variation = variation
+        self.given = given
 
     @property
     def parts(self) -> Parts:
         return ()
 
     def advance(self) -> None:
-        assert self.space.redrawing is not None, "there is a source"
-        self.image = self.space.redrawing.source
-
-
-def tasks_of(space: Workspace) -> list[Task]:
-    """The tasks of a run, in order: what is in the cache already is taken from there."""
-    tasks: list[Task] = []
-    for key, new in _embedding_tasks(space):
-        if key in space.embeds:
-            continue
-        found = space.cache.get(key)
-        space.embeds[key] = found or ()  # to be made
-        if not found:
-            tasks += new
-    if space.first_step() == space.decoder.step_count(space.request.settings.steps):
-        return [*tasks, *(GiveBack(space, variation) for variation in space.request.variations)]
-    if space.redrawing is not None:
-        tasks.append(EncodeSource(space))
-    for variation in space.request.variations:
-        denoise = _denoising(space, variation)
-        tasks += [denoise, Decode(space, denoise)]
-    return tasks
-
-
-def _denoising(space: Workspace, variation: int) -> Denoise:
-    match space.request:
-        case RepaintRequest(resamplings=resamplings):
-            return DenoiseSource(space, variation, resamplings)
-        case RefineRequest():
-            return DenoiseSource(space, variation, 1)
-    return Denoise(space, variation)
-
-
-def _embedding_tasks(space: Workspace) -> Iterator[tuple[str, list[Task]]]:
-    """Each embedding that the run needs, by its key, and the tasks that make it."""
-    settings = space.request.settings
-    for item in space.request.items:
-        if isinstance(item, Text) and item.weight:
-            yield space.text_key(item.text), _prompt_tasks(space, item.text)
-        if isinstance(item, Picture):
-            yield space.picture_key(item), [EmbedPicture(space, item)]
-    if settings.negative:
-        yield space.text_key(settings.negative), _prompt_tasks(space, settings.negative)
-    else:
-        yield space.nothing_key, [EmbedNothing(space)]
-    if space.decoder.parts_of_text:
-        yield space.decoder_prompt_key, [EncodeDecoderPrompt(space)]
-
-
-def _prompt_tasks(space: Workspace, text: str) -> list[Task]:
-    encode = EncodePrompt(space, text)
-    return [encode, EmbedPrompt(space, encode)]
+        self.image = self.given
 
 
 def random_numbers(seed: int, name: str) -> np.random.Generator:

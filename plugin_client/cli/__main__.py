@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 from plugin_client.cli.arguments import parse
 from plugin_client.cli.daemon import cancel, fetch, forget, join, start, status, stop
-from plugin_client.cli.drawing import extend, refine, remove, repaint
+from plugin_client.cli.drawing import extend, refine, remove, repaint, upscale
 from plugin_client.cli.exploring import explore
 from plugin_client.cli.library import models
 from plugin_client.cli.making import again, generate, show, sweep
@@ -44,7 +44,7 @@ def _complain(sentence: str, code: int) -> int:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     command.__name__: command
     for command in (
-        *(generate, sweep, explore, repaint, remove, refine, extend, again, show),
+        *(generate, sweep, explore, repaint, remove, refine, upscale, extend, again, show),
         *(fetch, status, cancel, models, start, stop, join, forget),
     )
 }

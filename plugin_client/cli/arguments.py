@@ -24,13 +24,15 @@ from plugin_client.cli.values import (
     number,
     path,
     png,
+    size,
     weight,
     weight_behind_the_file,
 )
 from plugin_client.explore import AXES, CELLS
-from plugin_client.regions import MOST_GROWTH, OVERLAP
+from plugin_client.regions import FACTOR, MAX_FACTOR, MOST_GROWTH, OVERLAP
 from plugin_client.sweep import MAX_FRAMES, MIN_FRAMES
-from plugin_client.wire.messages import Fit, Refine, Repaint
+from plugin_client.wire.limits import MAX_PICTURE_SIDE
+from plugin_client.wire.messages import Fit, Refine, Repaint, Upscale
 from plugin_client.wire.paths import default_address
 from plugin_client.wire.settings import SETTINGS, SettingField, redraw_settings
 
@@ -39,6 +41,7 @@ GivenItem = tuple[Literal["prompt", "image"], str, float]
 
 _OF_NEW_PICTURES = [one for one in SETTINGS.values() if one.setting.asked != "never"]
 _OF_FRAMES = [one for one in _OF_NEW_PICTURES if one.name != "count"]  # a frame of a sweep is one picture
+_OF_TILES = [one for one in _OF_NEW_PICTURES if one.name != "width"]  # whose size the model knows
 _OF_OLD_PICTURES = [one for one in SETTINGS.values() if one.setting.asked == "always"]
 
 _EXAMPLES = """\
@@ -275,22 +278,37 @@ def _add_drawing(commands: Any) -> None:
         "let a picture go on beyond its edges",
         f"The new parts go over into the outermost {OVERLAP} pixels of the picture; all others stay as they are.",
     )
-    for command in (refine, extend):
+    upscale = _command(
+        commands,
+        "upscale",
+        "enlarge a picture, and draw it anew tile by tile, which adds detail",
+        "Each tile is as large as the model draws best. Much above the default strength, each shows something of the "
+        "whole picture; 0 enlarges it by Lanczos, and no more.",
+    )
+    for command in (refine, upscale, extend):
         _add_source(command)
+    target = upscale.add_argument_group("how large it becomes: give one of them").add_mutually_exclusive_group()
+    target.set_defaults(target=None, factor=None)
+    into = "in pixels: the picture keeps its proportions, and fits into it"
+    target.add_argument("--size", dest="target", type=size(1, MAX_PICTURE_SIDE), metavar="WxH", help=into)
+    by = f"by which width and height are multiplied (default: {FACTOR:g})"
+    target.add_argument("--factor", type=number(float, (1, MAX_FACTOR)), metavar="NUMBER", help=by)
     sides = extend.add_argument_group("where it goes on: give pixels for some sides, or an aspect")
     for side in ("left", "right", "top", "bottom"):
         sides.add_argument(f"--{side}", type=number(int, (0, MOST_GROWTH)), metavar="PIXELS", help="(default: 0)")
     sides.add_argument("--aspect", type=aspect, metavar="W:H", help="such as 16:9, with the picture in the middle")
     _add_items(repaint)
     _add_items(refine, "without any, the picture itself is what is drawn")
+    _add_items(upscale, "without any, the picture itself is what is drawn")
     _add_items(extend, "without any, the picture goes on as it is")
-    for command in (repaint, refine, extend):
+    for command in (repaint, refine, upscale, extend):
         _add_seen(command)
-    for command, kind in ((repaint, Repaint), (remove, Repaint), (extend, Repaint), (refine, Refine)):
+    drawing = ((repaint, Repaint), (remove, Repaint), (extend, Repaint), (refine, Refine), (upscale, Upscale))
+    for command, kind in drawing:
         _add_output(command, required=True)
         group = command.add_argument_group("how it looks")
         _add_settings(group, redraw_settings(kind), _of_a_new_picture)
-        _add_settings(group, _OF_NEW_PICTURES, _of_a_new_picture)
+        _add_settings(group, _OF_TILES if command is upscale else _OF_NEW_PICTURES, _of_a_new_picture)
 
 
 def _add_source(command: argparse.ArgumentParser) -> None:

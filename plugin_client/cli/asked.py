@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from plugin_client import pictures
 from plugin_client.cli.arguments import GivenItem
 from plugin_client.cli.terminal import tell, warn
+from plugin_client.regions import size_within
 from plugin_client.wire.errors import UsageError
-from plugin_client.wire.messages import AnyRequest, Item, Repaint, TextItem
+from plugin_client.wire.messages import AnyRequest, Item, Repaint, TextItem, Upscale
 from plugin_client.wire.settings import SETTINGS, redraw_settings
 
 R = TypeVar("R", bound=AnyRequest)
@@ -57,7 +58,7 @@ def changed(request: R, arguments: argparse.Namespace) -> R:
     """Return a recorded request with the settings and weights that were given instead of its own."""
     settings = settings_of(arguments)
     if size := settings.pop("size", None):
-        settings["width"], settings["height"] = size
+        settings |= _sides_of(request, size)
     if weights := getattr(arguments, "weights", None):
         if len(weights) != len(request.items):
             raise UsageError(f"{len(weights)} weights were given, and the recipe has {len(request.items)} items")
@@ -65,6 +66,15 @@ def changed(request: R, arguments: argparse.Namespace) -> R:
     if "model" in settings:
         settings["model_hash"] = ""
     return replace(request, **settings)
+
+
+def _sides_of(request: AnyRequest, size: tuple[int, int]) -> dict[str, int]:
+    """Return the sides of the picture that a request makes, within a size where it is upscaled."""
+    if isinstance(request, Upscale):
+        source = request.source
+        width, height = size_within((source.width, source.height), size)
+        return {"target_width": width, "target_height": height}
+    return {"width": size[0], "height": size[1]}
 
 
 def tell_written(files: Sequence[Path], seed: int, arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The commands that draw into a picture: repaint, remove, extend and refine, and again of what they made."""
+"""The commands that draw into a picture: repaint, remove, extend, refine and upscale, and again of what they made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plugin_client.cli.terminal import follow_or_cancel, say, tell, warn
 from plugin_client.cli.words import changes, in_words
 from plugin_client.client import best_sampling, make_redraw, model_here
 from plugin_client.wire.errors import BadValue, UsageError
-from plugin_client.wire.messages import ModelInfo, Redraw
+from plugin_client.wire.messages import ModelInfo, Redraw, Upscale
 from plugin_client.wire.recipe import Recipe, parse_recipe
 from plugin_client.wire.settings import Sampling, strength_steps
 
@@ -41,6 +41,13 @@ def refine(arguments: argparse.Namespace) -> None:
     """Draw a picture anew."""
     with pictures.warnings_told(warn):
         sheet = canvas.whole(arguments.picture)
+    _draw(sheet, arguments)
+
+
+def upscale(arguments: argparse.Namespace) -> None:
+    """Enlarge a picture, and add detail."""
+    with pictures.warnings_told(warn):
+        sheet = canvas.upscaled(arguments.picture, arguments.target, arguments.factor)
     _draw(sheet, arguments)
 
 
@@ -85,7 +92,8 @@ def _seed_and_steps(request: Redraw, offered: Sequence[ModelInfo]) -> str:
     """The seed, and how many of the steps run as far as that is known: a daemon that was just started may not."""
     steps = Sampling(request.sampler, request.steps).by(best_sampling(offered, request.model)).steps
     run = f"; {strength_steps(steps, request.strength)} of {steps} steps" if steps else ""
-    return f"seed {request.seed}{run}"
+    of_each = " of each tile" if run and isinstance(request, Upscale) else ""
+    return f"seed {request.seed}{run}{of_each}"
 
 
 def draw_again(arguments: argparse.Namespace, original: Recipe, output: Path) -> None:
@@ -134,8 +142,7 @@ def _canvas_of(arguments: argparse.Namespace, original: Recipe) -> Canvas:
 
 
 def _recorded_request(original: Recipe, sheet: Canvas, source: Path) -> Redraw:
-    sent = (sheet.source,) if sheet.mask is None else (sheet.source, sheet.sent_mask)
     try:
-        return original.redraw(*sent)
+        return original.redraw(*sheet.sent)
     except BadValue as exc:
         raise UsageError(f"{source} cannot be made again: {in_words(exc)}") from exc

@@ -112,19 +112,28 @@ def endpoint(text: str) -> str:
         raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
-def size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write WIDTHxHEIGHT, like 768x512")
-    width, height = int(match[1]), int(match[2])
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in (width, height)):
-        raise argparse.ArgumentTypeError(f"{text} is out of range: sides are {MIN_SIDE} to {MAX_SIDE} px")
-    return width, height
+def size(low: int, high: int) -> Callable[[str], tuple[int, int]]:
+    """Make the reader of a width and a height within bounds."""
+
+    def read(text: str) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
+        if not match:
+            raise argparse.ArgumentTypeError(f"{text!r} is no size: write WIDTHxHEIGHT, like 768x512")
+        width, height = int(match[1]), int(match[2])
+        if not all(low <= side <= high for side in (width, height)):
+            raise argparse.ArgumentTypeError(f"{text} is out of range: sides are {low} to {high} px")
+        return width, height
+
+    return read
 
 
 # Where an option is not what the setting alone makes of it: its name, how argparse reads it, and its help.
 SPECIAL: dict[str, tuple[str, dict[str, Any], str]] = {
-    "width": ("size", {"type": size, "metavar": "WxH"}, f"in pixels, each side from {MIN_SIDE} to {MAX_SIDE}"),
+    "width": (
+        "size",
+        {"type": size(MIN_SIDE, MAX_SIDE), "metavar": "WxH"},
+        f"in pixels, each side from {MIN_SIDE} to {MAX_SIDE}",
+    ),
     "model": (
         "model",
         {"type": full_name, "metavar": "NAME"},

@@ -12,7 +12,11 @@ from plugin_client.wire.recipe import Recipe, RecordedItem, Redrawn
 from plugin_client.wire.settings import SETTINGS, BlendSettings, SettingField
 
 # The fields of a recipe that an option changes, where that is not the one of its own name.
-_FIELDS = {"weights": {"items"}, "size": {"width", "height"}, "model": {"model", "model_hash"}}
+_FIELDS = {
+    "weights": {"items"},
+    "size": {"width", "height", "target_width", "target_height"},
+    "model": {"model", "model_hash"},
+}
 # The options of `again`, which change the recipe.
 _CHANGED = [name for name, one in SETTINGS.items() if one.setting.asked == "always" and name not in ("width", "height")]
 OPTIONS = ("weights", "size", *_CHANGED)

@@ -10,11 +10,12 @@ from plugin_client.editor.report import DEVICES, PRECISIONS
 from plugin_client.editor.translation import _
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import ModelInfo, Refine, Repaint
+from plugin_client.wire.messages import ModelInfo, Refine, Repaint, Upscale
 
 _UNABLE = {
     Refine.kind: N_("the model {model} cannot refine a picture: choose another model"),
     Repaint.kind: N_("the model {model} cannot draw into a part of a picture: choose another model"),
+    Upscale.kind: N_("the model {model} cannot upscale a picture: choose another model"),
 }
 
 

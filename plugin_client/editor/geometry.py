@@ -31,6 +31,11 @@ class Area:
         bottom = min(self.y + self.height, other.y + other.height)
         return Area(x, y, right - x, bottom - y) if right > x and bottom > y else None
 
+    def enlarged(self, width: int, height: int, within: Area) -> Area:
+        """An area of that size with the same middle, moved into another one at 0, 0 where it fits into that."""
+        x, y = self.x + (self.width - width) // 2, self.y + (self.height - height) // 2
+        return Area(_moved_in(x, width, within.width), _moved_in(y, height, within.height), width, height)
+
     def moved(self, x: int, y: int) -> Area:
         return Area(self.x + x, self.y + y, self.width, self.height)
 
@@ -95,6 +100,10 @@ def shows_backdrop(picture: Picture, fit: Fit) -> bool:
 def area_of(picture: Picture) -> Area:
     """The area of a picture in an image of its own."""
     return Area(0, 0, picture.width, picture.height)
+
+
+def _moved_in(start: int, length: int, room: int) -> int:
+    return min(max(start, 0), room - length) if length <= room else start
 
 
 def _side(length: float) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from plugin_client.editor.geometry import Area
 from plugin_client.editor.translation import _
 from plugin_client.formatting import duration, stage_name, transferred
-from plugin_client.wire.messages import Blend, JobInfo, Progress, Refine, Repaint
+from plugin_client.wire.messages import Blend, JobInfo, Progress, Refine, Repaint, Upscale
 from plugin_client.wire.titles import picture_name, prompt_name, weighted_sum
 
 _TOLD_SCALE = 1.25
@@ -18,6 +18,7 @@ _TITLES = {
     Blend.kind: _("Kandinsky: {items}, seed {seed}"),
     Refine.kind: _("Kandinsky, refined: {items}, seed {seed}"),
     Repaint.kind: _("Kandinsky, repainted: {items}, seed {seed}"),
+    Upscale.kind: _("Kandinsky, upscaled: {items}, seed {seed}"),
 }
 
 
@@ -34,7 +35,8 @@ def variation_title(recipe: dict[str, Any]) -> str:
 def scaled_line(recipe: dict[str, Any], area: Area) -> str:
     """Return that a picture was drawn much smaller than the area that it is put over; "" where it was not."""
     width, height = recipe["width"], recipe["height"]
-    if max(area.width / width, area.height / height) < _TOLD_SCALE:
+    is_drawn_in_full = recipe.get("kind") == Upscale.kind
+    if is_drawn_in_full or max(area.width / width, area.height / height) < _TOLD_SCALE:
         return ""
     return _("The model drew it at {made} pixels, and it was scaled up: a smaller part gets finer detail.").format(
         made=f"{width} x {height}"

@@ -14,12 +14,13 @@ from plugin_client.client import make_blend, redraw_of
 from plugin_client.editor.geometry import USUAL_SIDE, Area, made_size
 from plugin_client.editor.ingredients import Ingredient, json_list, weights_without_empty
 from plugin_client.editor.translation import _, unmarked
-from plugin_client.regions import MOST_GROWTH, Growth, growth, growth_to_aspect
+from plugin_client.regions import MOST_GROWTH, Growth, check_target, growth, growth_to_aspect, size_within
 from plugin_client.sweep import MAX_FRAMES, MIN_FRAMES, frames_of
 from plugin_client.wire import settings
 from plugin_client.wire.errors import BadArgument, Path, UsageError, dotted
+from plugin_client.wire.limits import MAX_PICTURE_SIDE
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Blend, Item, Picture, Redraw, Refine, Repaint
+from plugin_client.wire.messages import Blend, Item, Redraw, Refine, Repaint, Upscale
 from plugin_client.wire.settings import BlendSettings, SettingField, Value, redraw_settings
 
 Conversion = Literal["ask", "layer", "new-image"]
@@ -129,6 +130,11 @@ def _redraw_arguments(request: type[BlendSettings]) -> tuple[Argument, ...]:
 
 REPAINT_SETTINGS = _redraw_arguments(Repaint)
 REFINE_SETTINGS = _redraw_arguments(Refine)
+UPSCALE_SETTINGS = _redraw_arguments(Upscale)
+TARGET_SIDES = tuple(
+    Argument(name, label, _("Of the new layer, in pixels, in proportion; 0 for both fits it into the image"), 0)
+    for name, label in (("target-width", _("New width")), ("target-height", _("New height")))
+)
 SEEN = Argument(
     "seen",
     _("What the model sees"),
@@ -178,16 +184,34 @@ def growth_of(values: Mapping[str, Value], size: tuple[int, int]) -> Growth:
     return growth(left=found.left, top=found.top, right=found.right, bottom=found.bottom)
 
 
-def redraw_with(source: Picture, mask: Picture | None, items: tuple[Item, ...], values: Mapping[str, Value]) -> Redraw:
-    """Return the request that draws into a picture, where the mask is white, as REPAINT_SETTINGS ask for.
+def target_with(values: Mapping[str, Value], size: tuple[int, int], image: tuple[int, int]) -> tuple[int, int]:
+    """Return the size to which TARGET_SIDES let a layer of `size` in an image become larger.
 
-    Without a mask all of it is refined, as REFINE_SETTINGS ask for. Errors as of blend_of.
+    Raises:
+        UsageError: a value is out of its range, or the size is smaller than the layer, or too large.
     """
-    own = {one.name.replace("-", "_") for one in redraw_settings(Refine if mask is None else Repaint)}
+    width, height = (int(values[one.name]) for one in TARGET_SIDES)
+    for one, side in zip(TARGET_SIDES, (width, height), strict=True):
+        if not 0 <= side <= MAX_PICTURE_SIDE:
+            raise UsageError(
+                N_("{name} is {side}: must be a number of pixels up to {most}, or 0 to follow the other or the image"),
+                name=one.name,
+                side=side,
+                most=MAX_PICTURE_SIDE,
+            )
+    return check_target(size_within(size, (width, height) if width or height else image), size, 4)
+
+
+def redraw_with(
+    kind: type[Redraw], given: Mapping[str, Any], items: tuple[Item, ...], values: Mapping[str, Value]
+) -> Redraw:
+    """Return the request of a kind that the arguments ask for; `given` as of redraw_of. Errors as of blend_of."""
+    own = {one.name.replace("-", "_") for one in redraw_settings(kind)}
     drawing: dict[str, Any] = {name: values[name] for name in own if name in values}
+    source = given["source"]
     known, size = _known(values, Area(0, 0, source.width, source.height))
     try:
-        return redraw_of(source, mask, items, size=size, **drawing, **known)
+        return redraw_of(kind, given, items, size=size, **drawing, **known)
     except BadArgument as exc:
         raise UsageError(exc.render(_, name=_argument_name(exc.path))) from exc
 

@@ -24,7 +24,9 @@ from plugin_client.gimp.arguments import (
     SETTINGS,
     SWEEP,
     SWEEP_SETTINGS,
+    TARGET_SIDES,
     TO,
+    UPSCALE_SETTINGS,
     VARIATION,
     Argument,
 )
@@ -36,9 +38,10 @@ SWEEP_FRAMES = "kandinsky-blend-sweep"
 REPAINT = "kandinsky-blend-repaint"
 REMOVE = "kandinsky-blend-remove"
 REFINE = "kandinsky-blend-refine"
+UPSCALE = "kandinsky-blend-upscale"
 EXTEND = "kandinsky-blend-extend"
 AGAIN = "kandinsky-blend-again"
-REDRAWING = (REPAINT, REMOVE, REFINE, EXTEND)
+REDRAWING = (REPAINT, REMOVE, REFINE, UPSCALE, EXTEND)
 MENU = "<Image>/Filters/Kandinsky"
 
 WHOLE = (-(2**31), 2**31 - 1)
@@ -130,6 +133,17 @@ PROCEDURES = {
         (INGREDIENTS, *REFINE_SETTINGS, CONVERSION),
         _ONE_DRAWABLE,
         redraw_commands.refine,
+    ),
+    UPSCALE: Definition(
+        _("Ups_cale Layer..."),
+        _("A layer enlarged to the image's size and drawn anew in tiles, which adds detail, as a new layer above it"),
+        _(
+            "Without ingredients the layer itself is what is drawn. A strength of 0 enlarges it and no more; much "
+            "above the default, each tile shows something of the whole."
+        ),
+        (INGREDIENTS, *TARGET_SIDES, *UPSCALE_SETTINGS, CONVERSION),
+        _ONE_DRAWABLE,
+        redraw_commands.upscale,
     ),
     EXTEND: Definition(
         _("_Extend Canvas..."),

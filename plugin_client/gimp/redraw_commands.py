@@ -20,7 +20,7 @@ from plugin_client.gimp.arguments import (
 from plugin_client.gimp.commands import Call, image_of, make, one_layer
 from plugin_client.gimp.items import item_reading
 from plugin_client.gimp.layer_reading import Reading, at_once
-from plugin_client.gimp.redraws import Part, grown_part, layer_part, selected_part, visible_part
+from plugin_client.gimp.redraws import Part, grown_part, layer_part, selected_part, upscaled_part, visible_part
 from plugin_client.wire.messages import Item
 from plugin_client.wire.settings import Value
 
@@ -39,6 +39,10 @@ def remove(call: Call) -> Gimp.Layer:
 
 def refine(call: Call) -> Gimp.Layer:
     return _redraw(call, refine_part)
+
+
+def upscale(call: Call) -> Gimp.Layer:
+    return _redraw(call, upscale_part)
 
 
 def extend(call: Call) -> Gimp.Layer:
@@ -62,6 +66,11 @@ def refine_part(call: Call) -> Reading[Part]:
     return layer_part(one_layer(call), conversion_of(call.values))
 
 
+def upscale_part(call: Call) -> Reading[Part]:
+    """What Upscale Layer enlarges. Errors as of upscaled_part."""
+    return upscaled_part(one_layer(call), call.values, conversion_of(call.values))
+
+
 def extend_part(call: Call) -> Reading[Part]:
     """What Extend Canvas draws into. Errors as of growth_of and grown_part."""
     image = image_of(call)
@@ -82,4 +91,4 @@ def _redraw(call: Call, find: FindPart) -> Gimp.Layer:
 
 def request_of(part: Part, items: tuple[Item, ...], values: Mapping[str, Value]) -> RedrawRequest:
     """The request that draws into a part. Errors as of redraw_with."""
-    return RedrawRequest(redraw_with(part.source, part.mask, items, values))
+    return RedrawRequest(redraw_with(part.kind, part.given, items, values))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gi.repository import Gimp
 
 from plugin_client.editor.geometry import Area
 from plugin_client.editor.masks import hard, shrunk
-from plugin_client.gimp.arguments import Conversion
+from plugin_client.gimp.arguments import Conversion, target_with
 from plugin_client.gimp.kept import DrawnInto, text_of
 from plugin_client.gimp.layer_reading import Reading, area_in_sight, reading
-from plugin_client.gimp.pixels import layer_area, read_selection
+from plugin_client.gimp.pixels import canvas, layer_area, read_selection
 from plugin_client.gimp.place import Place, Target, layers_in
 from plugin_client.gimp.seen_reading import seen_reading
 from plugin_client.regions import Box, Growth, fitting_size, with_margin
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Picture
+from plugin_client.wire.messages import Picture, Redraw, Refine, Repaint, Upscale
+from plugin_client.wire.settings import Value
 
 CELL = 8  # px, of the squares that the models draw with
 
@@ -27,13 +30,14 @@ class Part:
     """What is drawn into.
 
     Attributes:
-        source: the pixels that are sent.
-        mask: of the source, 255 where it is drawn anew and 0 elsewhere; None: all of it is refined.
+        kind: of the request that draws into it.
+        given: those of the request's fields that are known of it: the pixels that are sent, and where they have one
+            their mask, which is 255 where they are drawn anew and 0 elsewhere; or the size that they get.
         place: for what comes of it.
     """
 
-    source: Picture
-    mask: Picture | None
+    kind: type[Redraw]
+    given: Mapping[str, Any]
     place: Target
 
 
@@ -73,8 +77,33 @@ def layer_part(layer: Gimp.Layer, conversion: Conversion) -> Reading[Part]:
     Raises:
         UsageError: it lies outside the canvas, or is too small; the image is gray or indexed, as of place_in.
     """
-    area = area_in_sight(layer)
-    _check_layer(layer, area)
+    return (yield from _layer_part(layer, area_in_sight(layer), conversion))
+
+
+def upscaled_part(layer: Gimp.Layer, values: Mapping[str, Value], conversion: Conversion) -> Reading[Part]:
+    """Return a whole layer, as it looks alone, to be upscaled, around its middle and within the image where it fits.
+
+    Raises:
+        UsageError: as of layer_part and upscaled_area.
+    """
+    area = upscaled_area(layer, values)
+    part = yield from _layer_part(layer, area, conversion)
+    return replace(part, kind=Upscale, given={**part.given, "target_width": area.width, "target_height": area.height})
+
+
+def upscaled_area(layer: Gimp.Layer, values: Mapping[str, Value]) -> Area:
+    """The area that a layer covers when it is upscaled.
+
+    Raises:
+        UsageError: as of area_in_sight and target_with.
+    """
+    own, whole = area_in_sight(layer), canvas(layer.get_image())
+    return own.enlarged(*target_with(values, (own.width, own.height), (whole.width, whole.height)), whole)
+
+
+def _layer_part(layer: Gimp.Layer, area: Area, conversion: Conversion) -> Reading[Part]:
+    """A whole layer, and a place for what comes of it. Errors as of layer_part."""
+    _check_layer(layer, area_in_sight(layer))
     place = Place(layer.get_image(), area, above=layer.get_tattoo())
     most = max(fitting_size(layer.get_width(), layer.get_height(), 4))
     return (yield from _part(reading(layer, most), place, conversion))
@@ -119,11 +148,13 @@ def _part(source_reading: Reading[Picture], place: Place, conversion: Conversion
     """The part of which the source is sent, its mask from the selection in its place. Errors as of layers_in."""
     layers_in(place.image, conversion, place)  # refuses before anything is read
     source = yield from source_reading
-    mask = None if place.selection is None else sent_mask(place.selection, place.area)
+    given = {"source": source}
+    if place.selection is not None:
+        given["mask"] = sent_mask(place.selection, place.area)
     yield
     drawn = DrawnInto(source, (place.area.width, place.area.height), place.selection)
     kept = replace(place, drawn_into=text_of(drawn, place.growing))
-    return Part(source, mask, layers_in(place.image, conversion, kept))
+    return Part(Repaint if "mask" in given else Refine, given, layers_in(place.image, conversion, kept))
 
 
 def _check_selected(region: Box) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from plugin_client.wire.errors import BadValue, Path
 from plugin_client.wire.faults import Fault
-from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_SIDE, MIN_SIDE
+from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_SIDE, MIN_SIDE
 from plugin_client.wire.messages import (
     AnyRequest,
     Blend,
@@ -21,9 +21,11 @@ from plugin_client.wire.messages import (
     Picture,
     PictureItem,
     Progress,
+    Redraw,
     Refine,
     Repaint,
     Result,
+    Upscale,
 )
 
 COLOURS = (3, 4)  # channels of RGB and RGBA
@@ -86,13 +88,13 @@ def check_blend(blend: Blend, where: Path) -> None:
 
 def check_refine(refine: Refine, where: Path) -> None:
     """Refuse what no picture can be drawn anew of."""
-    _check_redraw(refine, where)
+    _check_redraw(refine, (refine.source.width, refine.source.height), where)
 
 
 def check_repaint(repaint: Repaint, where: Path) -> None:
     """Refuse what cannot be drawn into a picture, and a mask that leaves nothing to do or to go by."""
-    _check_redraw(repaint, where)
     source, mask, path = repaint.source, repaint.mask, (*where, "mask")
+    _check_redraw(repaint, (source.width, source.height), where)
     _check_channels(mask, path, (1,))
     if (mask.width, mask.height) != (source.width, source.height):
         raise BadValue(
@@ -110,13 +112,33 @@ def check_repaint(repaint: Repaint, where: Path) -> None:
         raise BadValue(path, mask, Fault.FULL_MASK)
 
 
-def _check_redraw(redraw: Refine | Repaint, where: Path) -> None:
+def check_upscale(upscale: Upscale, where: Path) -> None:
+    """Refuse what no picture can be made larger of."""
+    source, size = upscale.source, (upscale.target_width, upscale.target_height)
+    _check_redraw(upscale, size, where)
+    for name, side, low in zip(("target_width", "target_height"), size, (source.width, source.height), strict=True):
+        if side < low:
+            raise BadValue((*where, name), side, Fault.SMALL_TARGET, low=low)
+    if (count := math.prod(size) * source.channels) > MAX_PICTURE_BYTES:
+        raise BadValue(
+            (*where, "target_height"),
+            upscale.target_height,
+            Fault.LARGE_TARGET,
+            width=upscale.target_width,
+            height=upscale.target_height,
+            bytes=count,
+            high=MAX_PICTURE_BYTES,
+        )
+
+
+def _check_redraw(redraw: Redraw, made: tuple[int, int], where: Path) -> None:
+    """Refuse what no kind of redrawing can do, which makes pictures of a width and height."""
     source = redraw.source
     check_colours(source, (*where, "source"))
     if redraw.items:
         _check_items(redraw, where)
     _check_size(redraw, where)
-    _check_produced(redraw, (source.width, source.height), source.channels, where)
+    _check_produced(redraw, made, source.channels, where)
 
 
 def _check_items(request: AnyRequest, where: Path) -> None:
@@ -175,6 +197,7 @@ _MEANINGS: dict[type, Callable[[Any, Path], None]] = {
     Blend: check_blend,
     Refine: check_refine,
     Repaint: check_repaint,
+    Upscale: check_upscale,
     Result: check_result,
     Progress: check_progress,
 }

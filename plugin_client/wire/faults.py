@@ -53,6 +53,8 @@ class Fault(Enum):
     TOO_MANY_PIXELS = N_(
         "{name} is {value}: so many pictures of {width} x {height} are {bytes} bytes, and one job may make {high}"
     )
+    SMALL_TARGET = N_("{name} is {value}: must be at least {low}, which the picture has already")
+    LARGE_TARGET = N_("{name} is {value}: a picture of {width} x {height} has {bytes} bytes, and one may have {high}")
     MASK_SIZE = N_("{name} is of {width} x {height} pixels, and the picture of {source_width} x {source_height}")
     EMPTY_MASK = N_("{name} is empty: it must be white, or gray, where the picture is to be drawn anew")
     FULL_MASK = N_(

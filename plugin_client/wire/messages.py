@@ -154,13 +154,29 @@ class Repaint(BlendSettings):
 
 
 @dataclass(frozen=True)
+class Upscale(BlendSettings):
+    """A job that enlarges a picture, and draws it anew tile by tile, which adds detail.
+
+    The pictures that are made have the target's size, of which neither side is smaller than that of `source`; width and
+    height are those of a tile, 0 leaves them to the model. Without items the source itself is what is drawn.
+    """
+
+    kind: ClassVar[str] = "upscale"
+    items: tuple[Item, ...]
+    source: Picture
+    target_width: int
+    target_height: int
+    strength: Strength = 0.2  # more than about this, and each tile shows something of the whole picture
+
+
+@dataclass(frozen=True)
 class Tagged:
     """Marks a union whose members carry their `kind` on the wire."""
 
 
 # What a job can be asked for. A request may hold pictures in any field; each has a pixel frame.
-Redraw = Refine | Repaint
-AnyRequest = Blend | Refine | Repaint
+Redraw = Refine | Repaint | Upscale
+AnyRequest = Blend | Redraw
 JobRequest = Annotated[AnyRequest, Tagged()]
 
 

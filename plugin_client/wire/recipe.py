@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from plugin_client.wire import codec, schema
 from plugin_client.wire.errors import BadValue, Path, VersionError, show
@@ -28,6 +28,7 @@ from plugin_client.wire.messages import (
     Repaint,
     Result,
     TextItem,
+    Upscale,
 )
 from plugin_client.wire.settings import (
     RECIPE_VERSION,
@@ -91,7 +92,23 @@ class Repainted:
         return Repaint(items, source, mask, self.strength, self.resamplings, **recorded(settings))
 
 
-Redrawn = Refined | Repainted
+@dataclass(frozen=True)
+class Upscaled:
+    """The picture that was enlarged, to which size, and what the job was told beside the settings of every blend."""
+
+    kind: ClassVar[str] = Upscale.kind
+    source: Sha256  # picture_hash
+    target_width: int
+    target_height: int
+    strength: Strength = Upscale.strength
+
+    def request(self, items: tuple[Item, ...], pictures: Sequence[Picture], settings: BlendSettings) -> Upscale:
+        """Return the request that enlarges the picture again."""
+        (source,) = pictures
+        return Upscale(items, source, self.target_width, self.target_height, self.strength, **recorded(settings))
+
+
+Redrawn = Refined | Repainted | Upscaled
 
 
 @dataclass(frozen=True)
@@ -234,12 +251,13 @@ _SILENT: dict[str, Any] = {"steps": 50, "sampler": "own"}
 _RECORDED = {name for name, one in SETTINGS.items() if one.setting.is_recorded}
 _SETTINGS = schema.record(BlendSettings)
 _PROVENANCE = schema.record(Provenance)
-_REDRAWN = {cls.kind: schema.record(cls) for cls in (Refined, Repainted)}
+_REDRAWN = {cls.kind: schema.record(cls) for cls in get_args(Redrawn)}
 _PICTURES = ("source", "mask")  # of a request, in their order
 _SOURCE, _MASK = Picture(2, 1, 3, bytes(6)), Picture(2, 1, 1, b"\0\xff")
 _STAND_INS: dict[str, tuple[Picture, ...]] = {
     Refine.kind: (_SOURCE,),
     Repaint.kind: (_SOURCE, _MASK),
+    Upscale.kind: (_SOURCE,),
 }  # where only the other values matter
 _ITEM = schema.OneOf(
     {kind: schema.record(cls, kind) for kind, cls in (("text", TextItem), ("embeds", RecordedPicture))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import AnyRequest, Blend, Item, Refine, Repaint, TextItem
+from plugin_client.wire.messages import AnyRequest, Blend, Item, Refine, Repaint, TextItem, Upscale
 
 Translate = Callable[[str], str]
 
@@ -20,10 +20,12 @@ _TITLES: dict[type, str] = {
     Blend: N_("{items}, seed {seed}"),
     Refine: N_("refined: {items}, seed {seed}"),
     Repaint: N_("repainted: {items}, seed {seed}"),
+    Upscale: N_("upscaled: {items}, seed {seed}"),
 }
 _TITLES_WITHOUT_ITEMS: dict[type, str] = {
     Refine: N_("refined, seed {seed}"),
     Repaint: N_("removed, seed {seed}"),
+    Upscale: N_("upscaled, seed {seed}"),
 }
 
 

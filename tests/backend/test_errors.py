@@ -60,6 +60,10 @@ SENTENCES = {
     ("BlendError", "no-weight"): [
         "all weights are 0: give at least one item another weight",
     ],
+    ("BlendError", "small-result"): [
+        "{width} x {height} px are fewer than the {source_width} x {source_height} of the picture: to be upscaled it "
+        "must become as large at least",
+    ],
     ("BlendError", "small-source"): [
         "the picture is {width} x {height} px: to be redrawn it must be at least {least} px on each side",
     ],

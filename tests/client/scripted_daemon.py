@@ -52,6 +52,7 @@ from plugin_client.wire.messages import (
     StoredModel,
     Submit,
     TextItem,
+    Upscale,
     Watch,
 )
 from plugin_client.wire.paths import default_address, make_data_folder
@@ -74,17 +75,21 @@ def result(submit: Submit) -> Result:
     if isinstance(request, Blend) and not request.width:
         request = replace(request, width=OWN_SIDE, height=OWN_SIDE)
     request = replace(request, **Sampling(request.sampler, request.steps).by(OWN_SAMPLING)._asdict())
-    shape = request if isinstance(request, Blend) else request.source
+    width, height = _made_size(request)
     pictures = tuple(
-        Picture(
-            shape.width,
-            shape.height,
-            3,
-            bytes((request.seed % 256, request.variation + n, 7)) * shape.width * shape.height,
-        )
+        Picture(width, height, 3, bytes((request.seed % 256, request.variation + n, 7)) * width * height)
         for n in range(request.count)
     )
     return Result(submit.job, pictures, recipe(request), warnings=("the prompt was cut",))
+
+
+def _made_size(request: AnyRequest) -> tuple[int, int]:
+    match request:
+        case Blend():
+            return request.width, request.height
+        case Upscale():
+            return request.target_width, request.target_height
+    return request.source.width, request.source.height
 
 
 def _kind(request: AnyRequest) -> dict[str, Any]:
@@ -95,6 +100,9 @@ def _kind(request: AnyRequest) -> dict[str, Any]:
             hashes = {"source": picture_hash(request.source), "mask": picture_hash(request.mask)}
             told = {"strength": request.strength, "resamplings": request.resamplings, "inpainting": "known-region"}
             return {"kind": "repaint", **hashes, **told}
+        case Upscale():
+            told = {"target_width": request.target_width, "target_height": request.target_height}
+            return {"kind": "upscale", "source": picture_hash(request.source), **told, "strength": request.strength}
     return {"kind": "blend"}
 
 

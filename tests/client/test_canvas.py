@@ -15,7 +15,7 @@ from plugin_client import Client, canvas, origins
 from plugin_client.client import make_redraw
 from plugin_client.regions import OVERLAP
 from plugin_client.wire.errors import BadArgument, UsageError
-from plugin_client.wire.messages import Refine, Repaint
+from plugin_client.wire.messages import Refine, Repaint, Upscale
 from tests.client.scripted_daemon import Script
 from tests.client.shell import submitted
 from tests.refusals import refused
@@ -92,6 +92,45 @@ def test_a_picture_is_refined_whole(script: Script) -> None:
     assert isinstance(request, Refine)
     assert (request.source.width, request.source.height, request.strength) == (*SIZE, 0.25)
     assert (after.size, after.getpixel((0, 0))) == (SIZE, (5, 0, 7))
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ({}, (1280, 800)),
+        ({"factor": 1.5}, (960, 600)),
+        ({"size": "1000x1000"}, (1000, 625)),
+        ({"size": (9000 // 2, 700)}, (1120, 700)),
+        ({"size": SIZE}, SIZE),
+    ],
+)
+def test_a_picture_is_upscaled_in_proportion(script: Script, asked: dict[str, Any], size: tuple[int, int]) -> None:
+    with Client() as client:
+        after = client.upscale(photo(), [("a cat", 1.0)], strength=0.25, seed=5, **asked)
+    request = submitted(script)
+    assert isinstance(request, Upscale)
+    assert (request.source.width, request.target_width, request.target_height) == (SIZE[0], *size)
+    assert (request.width, request.strength, after.size, after.getpixel((0, 0))) == (0, 0.25, size, (5, 0, 7))
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "code"),
+    [
+        ({"size": "639x9000"}, BadArgument, "not-whole-in-range"),
+        ({"size": (639, 8000)}, UsageError, "small-target"),
+        ({"size": (1000, 399)}, UsageError, "small-target"),
+        ({"factor": 12.0}, UsageError, "large-target"),
+        ({"factor": 0.5}, BadArgument, "not-in-range"),
+        ({"factor": float("nan")}, BadArgument, "not-in-range"),
+        ({"size": SIZE, "factor": 1}, UsageError, "size-and-factor"),
+    ],
+)
+def test_a_size_that_cannot_be_upscaled_to_is_refused(
+    script: Script, asked: dict[str, Any], kind: type[UsageError], code: str
+) -> None:
+    with Client() as client, refused(kind, code):
+        client.upscale(photo(), **asked)
+    assert script.submitted == {}
 
 
 def test_a_picture_grows_and_stays_what_it_was_but_for_its_edge(script: Script) -> None:
@@ -241,7 +280,7 @@ def test_a_canvas_is_kept_in_the_file_of_the_picture(here: Path, mode: str) -> N
             assert found.image.tobytes() == sheet.image.tobytes()
             assert found.source == sheet.source
             assert (found.mask is None) == (sheet.mask is None)
-            assert sheet.mask is None or found.sent_mask == sheet.sent_mask
+            assert found.sent == sheet.sent
 
 
 BOX = '"box": [0, 0, 1, 1]'

@@ -20,7 +20,17 @@ from daemon.executors.channel import pack, unpack
 from kandinsky_backend import families
 from plugin_client.wire import codec
 from plugin_client.wire.limits import MAX_NOTE_CHARS, MAX_TEXT_CHARS
-from plugin_client.wire.messages import AnyRequest, Blend, Picture, PictureItem, Refine, Repaint, Result, TextItem
+from plugin_client.wire.messages import (
+    AnyRequest,
+    Blend,
+    Picture,
+    PictureItem,
+    Refine,
+    Repaint,
+    Result,
+    TextItem,
+    Upscale,
+)
 from plugin_client.wire.recipe import parse_recipe
 from tests.backend.hub_server import HubSettings, serve
 from tests.backend.toy_family import TOY, write_toy_model
@@ -305,6 +315,17 @@ def test_a_refinement_has_the_size_of_its_source_and_without_strength_is_the_sou
     previews = [step.preview for step in steps if isinstance(step, JobAdvanced) and step.preview]
     assert [(preview.width, preview.height) for preview in previews if preview] == [(64, 48)]  # half of two steps
     assert result_of(engine, replace(refine, strength=0.0)).pictures == (SOURCE,)
+
+
+def test_an_upscaling_has_the_size_that_was_asked_for_and_its_previews_show_the_whole(engine: Engine) -> None:
+    upscale = Upscale((), SOURCE, 150, 100, strength=0.5, preview_every=1, **(QUICK | {"width": 64, "height": 64}))
+    *steps, done = events_of(engine, upscale)
+    assert isinstance(done, JobDone)
+    assert [(made.width, made.height, made.channels) for made in done.pictures] == [(150, 100, SOURCE.channels)]
+    assert parse_recipe(done.recipe).plain() == done.recipe
+    told = [step for step in steps if isinstance(step, JobAdvanced)]
+    assert (told[-1].step, {step.steps for step in told}) == (told[-1].steps, {told[-1].steps})
+    assert {(step.preview.width > step.preview.height) for step in told if step.preview} == {True}
 
 
 def test_a_job_that_takes_more_memory_than_there_is_is_refused_before_it_starts(

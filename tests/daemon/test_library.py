@@ -93,7 +93,7 @@ def test_a_fetched_model_is_offered_and_a_removed_one_is_not(client: Client, cac
     assert (here.state, here.removable, here.fault) == ("here", True, None)
     assert here.disk == sum(hub_cache.bytes_in(folder / "blobs") for folder in cache.glob("models--*"))
     assert names(client) == ["embedded", MODEL]
-    assert client.models()[1].jobs == ("blend", "refine", "repaint")
+    assert client.models()[1].jobs == ("blend", "refine", "repaint", "upscale")
     client.submit_blend(blend(model=MODEL)).result()
     client.remove_model(MODEL)
     wait_until(lambda: stored(client).state == "absent", "it is removed")

@@ -25,6 +25,7 @@ from kandinsky_backend.blend import (
     RefineRequest,
     RepaintRequest,
     Text,
+    UpscaleRequest,
     open_blender,
 )
 from kandinsky_backend.embedded.train.captions import Said, caption
@@ -32,6 +33,7 @@ from kandinsky_backend.embedded.train.scenes import PATTERNS, combinations, draw
 from kandinsky_backend.families import locate
 from kandinsky_backend.repainting import grown
 from kandinsky_backend.residency import Residency
+from plugin_client.wire.messages import Upscale
 from plugin_client.wire.settings import BlendSettings
 from tests.embedded.measure import Seen, colour_shares, mark_mask, measure
 from tests.embedded.score import Score
@@ -74,6 +76,10 @@ class Case:
 
     def removal(self) -> RepaintRequest:
         return RepaintRequest((), self.settings, self.source, self.mask)
+
+    def upscaling(self, factor: int, strength: float) -> UpscaleRequest:
+        width, height = self.source.size
+        return UpscaleRequest((), self.settings, self.source, (factor * width, factor * height), strength)
 
     def refinement(self, strength: float, towards: Seen | None) -> RefineRequest:
         """Towards these words, or none."""
@@ -158,7 +164,7 @@ def overlap(picture: Image.Image, case: Case) -> float:
 
 @dataclass(frozen=True)
 class Redraws:
-    """The cases, and what a model makes of them: half of them are enough for what is removed and refined."""
+    """The cases, and what a model makes of them: half of them are enough for all but repainting."""
 
     blender: Blender
     cases: Sequence[Case]
@@ -187,6 +193,12 @@ class Redraws:
     def refined_towards_another_colour(self) -> dict[float, list[Image.Image]]:
         return self._refined(lambda case: replace(case.shows, colour=case.asked.colour))
 
+    @cached_property
+    def upscaled(self) -> list[Image.Image]:
+        """Twice as large by the default strength, and back in the source's size, which the measures take."""
+        requests = [case.upscaling(2, Upscale.strength) for case in self._half]
+        return [drawn(self.blender, one).resize(one.source.size, Image.Resampling.BOX) for one in requests]
+
     @property
     def _half(self) -> Sequence[Case]:
         return self.cases[: (len(self.cases) + 1) // 2]
@@ -207,6 +219,8 @@ class Redraws:
         for strength, floor in STRENGTHS.items():
             pictures = self.refined_towards_itself[strength]
             yield self._mean(f"refined by {strength}, own words: shape kept", shape_kept, pictures, floor)
+        yield self._mean("upscaled: shape kept", shape_kept, self.upscaled, 0.95)
+        yield self._mean("upscaled: overlap", overlap, self.upscaled, 0.95)
         yield from self._overlaps("own words", self.refined_towards_itself)
         yield from self._overlaps("another shape", self.refined_towards_another)
 
@@ -235,7 +249,7 @@ class Redraws:
             yield Score(f"refined by {strength}, {words}: overlap", mean, following)
 
     def _mean(
-        self, name: str, is_right: Callable[[Image.Image, Case], bool], pictures: Sequence[Image.Image], floor: float
+        self, name: str, is_right: Callable[[Image.Image, Case], float], pictures: Sequence[Image.Image], floor: float
     ) -> Score:
         return Score(name, self._average(is_right, pictures), floor)
 

@@ -40,6 +40,7 @@ KEYS = {
     "kandinsky-blend-repaint": "F10",
     "kandinsky-blend-remove": "F3",
     "kandinsky-blend-refine": "F11",
+    "kandinsky-blend-upscale": "F2",
     "kandinsky-blend-extend": "F12",
 }
 SHORTCUTS = "(file-version 1)\n" + "".join(f'(action "{name}" "<Primary>{key}")\n' for name, key in KEYS.items())

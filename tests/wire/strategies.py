@@ -21,6 +21,7 @@ from plugin_client.wire.messages import (
     Refine,
     Repaint,
     Tagged,
+    Upscale,
 )
 from plugin_client.wire.settings import Setting
 
@@ -76,6 +77,14 @@ def repaints(draw: st.DrawFn) -> Repaint:
     return repaint
 
 
+@st.composite
+def upscales(draw: st.DrawFn) -> Upscale:
+    """Neither side becomes smaller."""
+    source = draw(pictures())
+    width, height = (st.integers(side, 9 * side) for side in (source.width, source.height))
+    return draw(_built(Upscale, source=st.just(source), target_width=width, target_height=height).filter(is_meaningful))
+
+
 def records(cls: type) -> st.SearchStrategy[Any]:
     """Arbitrary valid objects of a dataclass of messages.py."""
     if cls is Picture:
@@ -84,6 +93,8 @@ def records(cls: type) -> st.SearchStrategy[Any]:
         return embeds_items()
     if cls is Repaint:
         return repaints()
+    if cls is Upscale:
+        return upscales()
     return _built(cls).filter(is_meaningful) if cls in (Blend, Refine) else _built(cls)
 
 

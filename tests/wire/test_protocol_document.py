@@ -26,6 +26,7 @@ PARTS = {
     "request `blend`": messages.Blend,
     "request `refine`": messages.Refine,
     "request `repaint`": messages.Repaint,
+    "request `upscale`": messages.Upscale,
     "model": messages.ModelInfo,
     "machine": messages.MachineInfo,
     "stored model": messages.StoredModel,

@@ -11,9 +11,9 @@ import pytest
 from plugin_client.wire import codec
 from plugin_client.wire.errors import BadValue
 from plugin_client.wire.faults import Fault
-from plugin_client.wire.limits import MAX_MESSAGE_BYTES
-from plugin_client.wire.messages import AnyRequest, Picture, Refine, Repaint, Submit, TextItem
-from plugin_client.wire.recipe import Refined, Repainted, parse_recipe, picture_hash
+from plugin_client.wire.limits import MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_PICTURE_SIDE
+from plugin_client.wire.messages import AnyRequest, Picture, Refine, Repaint, Submit, TextItem, Upscale
+from plugin_client.wire.recipe import Refined, Repainted, Upscaled, parse_recipe, picture_hash
 from plugin_client.wire.settings import RECIPE_VERSION, BlendSettings, recorded
 
 JOB = "00000000-0000-0000-0000-000000000007"
@@ -22,11 +22,13 @@ MASK = Picture(2, 1, 1, b"\0\x80")
 ITEMS = (TextItem("a cat", 1.0),)
 REFINE = Refine(ITEMS, SOURCE, strength=0.5)
 REPAINT = Repaint(ITEMS, SOURCE, MASK, strength=0.9, resamplings=2)
+UPSCALE = Upscale(ITEMS, SOURCE, 5, 3, strength=0.25)
 
 
-@pytest.mark.parametrize("request_", [REFINE, REPAINT, replace(REFINE, items=()), replace(REPAINT, items=())])
-def test_a_request_arrives_as_it_was_sent(request_: AnyRequest) -> None:
-    sent = Submit(JOB, request_)
+@pytest.mark.parametrize("request_", [REFINE, REPAINT, UPSCALE])
+@pytest.mark.parametrize("items", [ITEMS, ()])
+def test_a_request_arrives_as_it_was_sent(request_: AnyRequest, items: tuple[TextItem, ...]) -> None:
+    sent = Submit(JOB, replace(request_, items=items))
     assert codec.decode_client(codec.encode(sent, 3)) == (3, sent)
 
 
@@ -46,6 +48,12 @@ def test_a_request_arrives_as_it_was_sent(request_: AnyRequest) -> None:
         (replace(REPAINT, items=(TextItem("a cat", 0.0),)), ("items",), Fault.NO_WEIGHT),
         (replace(REFINE, items=(TextItem("a cat", -1.0),), blending="spherical"), ("items",), Fault.NO_POSITIVE_SUM),
         (replace(REFINE, width=512), ("height",), Fault.SIDE),
+        (replace(UPSCALE, source=MASK), ("source", "channels"), Fault.NOT_A_CHOICE),
+        (replace(UPSCALE, target_width=1), ("target_width",), Fault.SMALL_TARGET),
+        (replace(UPSCALE, target_height=0), ("target_height",), Fault.NOT_WHOLE_IN_RANGE),
+        (replace(UPSCALE, target_width=MAX_PICTURE_SIDE + 1), ("target_width",), Fault.NOT_WHOLE_IN_RANGE),
+        (replace(UPSCALE, target_width=8000, target_height=2797), ("target_height",), Fault.LARGE_TARGET),
+        (replace(UPSCALE, target_width=4000, target_height=4000, count=6), ("count",), Fault.TOO_MANY_PIXELS),
     ],
 )
 def test_a_request_that_cannot_be_is_refused(request_: AnyRequest, path: tuple[str, ...], fault: Fault) -> None:
@@ -63,6 +71,11 @@ def test_what_is_made_of_a_large_picture_fits_into_a_message() -> None:
     with pytest.raises(BadValue) as caught:
         codec.check_request(replace(refine, count=count + 1))
     assert caught.value.fault == Fault.TOO_MANY_PIXELS
+
+
+def test_the_largest_target_is_one_whose_pixels_a_frame_carries() -> None:
+    assert 8000 * 2796 * 3 <= MAX_PICTURE_BYTES < 8000 * 2797 * 3
+    codec.check_request(replace(UPSCALE, target_width=8000, target_height=2796))
 
 
 def test_a_full_mask_is_fine_where_something_says_what_to_draw() -> None:
@@ -95,8 +108,10 @@ REPAINTED = written(
     inpainting="known region",
 )
 
+UPSCALED = written("upscale", source=picture_hash(SOURCE), target_width=5, target_height=3, strength=0.25)
 
-@pytest.mark.parametrize("plain", [REFINED, REPAINTED])
+
+@pytest.mark.parametrize("plain", [REFINED, REPAINTED, UPSCALED])
 def test_a_recipe_is_written_as_it_was_read(plain: dict[str, Any]) -> None:
     assert parse_recipe(json.loads(json.dumps(plain))).plain() == plain
 
@@ -104,6 +119,7 @@ def test_a_recipe_is_written_as_it_was_read(plain: dict[str, Any]) -> None:
 def test_a_recipe_makes_the_request_again_with_the_pictures_that_it_names() -> None:
     assert parse_recipe(REFINED).redraw(SOURCE) == replace(REFINE, seed=7)
     assert parse_recipe(REPAINTED).redraw(SOURCE, MASK) == replace(REPAINT, seed=7)
+    assert parse_recipe(UPSCALED).redraw(SOURCE) == replace(UPSCALE, seed=7)
     assert parse_recipe(REPAINTED | {"items": []}).redraw(SOURCE, MASK) == replace(REPAINT, seed=7, items=())
 
 
@@ -113,6 +129,8 @@ def test_what_an_older_recipe_does_not_say_has_its_default() -> None:
         for name in names:
             del plain[name]
     assert parse_recipe(refined).redrawn == Refined(picture_hash(SOURCE))
+    upscaled = {name: value for name, value in UPSCALED.items() if name != "strength"}
+    assert parse_recipe(upscaled).redrawn == Upscaled(picture_hash(SOURCE), 5, 3)
     assert parse_recipe(repainted).redrawn == Repainted(picture_hash(SOURCE), picture_hash(MASK))
 
 
@@ -136,6 +154,8 @@ def test_another_picture_is_refused(pictures: tuple[Picture, Picture], name: str
         (REPAINTED | {"resamplings": 1.5}, ("resamplings",), Fault.NOT_WHOLE_IN_RANGE),
         (REPAINTED | {"items": [{"kind": "text", "text": "", "weight": 0}]}, ("items",), Fault.NO_WEIGHT),
         (REFINED | {"width": 5}, ("width",), Fault.SIDE),
+        (UPSCALED | {"target_width": 0}, ("target_width",), Fault.NOT_WHOLE_IN_RANGE),
+        (REFINED | {"target_width": 5}, (), Fault.UNKNOWN_FIELD),
     ],
 )
 def test_a_bad_recipe_is_refused_with_its_field(plain: dict[str, Any], path: tuple[str, ...], fault: Fault) -> None:

@@ -82,6 +82,12 @@ OF_A_PICTURE_TO_BE_DRAWN_INTO: dict[Fault, tuple[object, dict[str, Any], str]] =
         {"width": 2, "height": 3, "source_width": 4, "source_height": 5},
         "x is of 2 x 3 pixels, and the picture of 4 x 5",
     ),
+    Fault.SMALL_TARGET: (7, {"low": 8}, "x is 7: must be at least 8, which the picture has already"),
+    Fault.LARGE_TARGET: (
+        9,
+        {"width": 8, "height": 9, "bytes": 216, "high": 200},
+        "x is 9: a picture of 8 x 9 has 216 bytes, and one may have 200",
+    ),
     Fault.EMPTY_MASK: (None, {}, "x is empty: it must be white, or gray, where the picture is to be drawn anew"),
     Fault.FULL_MASK: (
         None,

@@ -11,9 +11,9 @@ from plugin_client.editor import ingredients
 from plugin_client.editor.ingredients import Ingredient, LayerIngredient
 from plugin_client.editor.translation import unmarked
 from plugin_client.editor.weights import even
-from plugin_client.gimp.arguments import GROWTH_SIDES, INGREDIENTS, SETTINGS, SWEEP, TO, VARIATION
+from plugin_client.gimp.arguments import GROWTH_SIDES, INGREDIENTS, SETTINGS, SWEEP, TARGET_SIDES, TO, VARIATION
 from plugin_client.gimp.commands import Call, image_of, one_layer
-from plugin_client.gimp.dialog.redraw_window import RedrawDialog
+from plugin_client.gimp.dialog.redraw_window import KINDS, RedrawDialog
 from plugin_client.gimp.dialog.window import BlendDialog
 from plugin_client.gimp.insert import recipe_of
 from plugin_client.gimp.kept import growth_by
@@ -21,8 +21,8 @@ from plugin_client.gimp.pixels import RECIPE_PARASITE
 from plugin_client.gimp.procedures import BLEND, PROCEDURES, SWEEP_FRAMES
 from plugin_client.regions import NO_GROWTH, Growth
 from plugin_client.wire.errors import UsageError
-from plugin_client.wire.messages import Blend, PictureItem, Refine, Repaint, TextItem
-from plugin_client.wire.recipe import Recipe, Repainted, blend_from_recipe, parse_recipe
+from plugin_client.wire.messages import Blend, PictureItem, TextItem
+from plugin_client.wire.recipe import Recipe, Upscaled, blend_from_recipe, parse_recipe
 from plugin_client.wire.settings import redraw_settings
 
 TEXT_TO_IMAGE = "kandinsky-blend-text-to-image"
@@ -63,8 +63,11 @@ def _show_recipe(recipe: Recipe, config: Gimp.ProcedureConfig) -> Blend:
     """Show the values of a recipe, and return the blend in it."""
     blend = recipe.blend
     _show_settings(blend, config)
-    for one in redraw_settings(Repaint if isinstance(recipe.redrawn, Repainted) else Refine):
+    for one in redraw_settings(KINDS[recipe.kind]):
         config.set_property(one.option, getattr(recipe.redrawn, one.name))
+    if isinstance(recipe.redrawn, Upscaled):
+        for side in TARGET_SIDES:
+            config.set_property(side.name, getattr(recipe.redrawn, side.name.replace("-", "_")))
     return blend
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from gi.repository import Gimp, Gtk
 
@@ -19,18 +20,25 @@ from plugin_client.gimp.commands import Call, image_of
 from plugin_client.gimp.dialog.conversion import ask_conversion
 from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog, sentence
 from plugin_client.gimp.dialog.jobs import Preparation, Prepared
-from plugin_client.gimp.dialog.region import GrowingRegion, LayerRegion, RegionBox, RepaintRegion, SelectedRegion
+from plugin_client.gimp.dialog.region import (
+    GrowingRegion,
+    LayerRegion,
+    RegionBox,
+    RepaintRegion,
+    SelectedRegion,
+    TargetRegion,
+)
 from plugin_client.gimp.dialog.rows import SweepIngredient
 from plugin_client.gimp.dialog.settings import ASKED
 from plugin_client.gimp.insert import inserting
 from plugin_client.gimp.items import items_reading
 from plugin_client.gimp.layer_reading import Reading
-from plugin_client.gimp.procedures import EXTEND, PROCEDURES, REFINE, REMOVE, REPAINT
+from plugin_client.gimp.procedures import EXTEND, PROCEDURES, REFINE, REMOVE, REPAINT, UPSCALE
 from plugin_client.gimp.redraw_commands import FindPart
 from plugin_client.job import BlendResult
 from plugin_client.wire.errors import UsageError
 from plugin_client.wire.marking import N_
-from plugin_client.wire.messages import Blend, Refine, Repaint, TextItem
+from plugin_client.wire.messages import Blend, Redraw, Refine, Repaint, TextItem, Upscale
 from plugin_client.wire.settings import SettingField, Value, redraw_settings
 
 
@@ -38,20 +46,22 @@ from plugin_client.wire.settings import SettingField, Value, redraw_settings
 class Form:
     """What one of the dialogs has of its own."""
 
-    region: Callable[[Gimp.ProcedureConfig, Gimp.Image], RegionBox]
+    request: type[Redraw]
+    region: Callable[[Gimp.ProcedureConfig, Call], RegionBox]
     find: FindPart
     proposed: tuple[Ingredient, ...] = ()  # where nothing was drawn before
 
 
 FORMS = {
-    REPAINT: Form(RepaintRegion, redraw_commands.repaint_part, (TextItem("", 1.0),)),
-    REMOVE: Form(SelectedRegion, redraw_commands.repaint_part),
-    REFINE: Form(LayerRegion, redraw_commands.refine_part),
-    EXTEND: Form(GrowingRegion, redraw_commands.extend_part, (TextItem("", 1.0),)),
+    REPAINT: Form(Repaint, RepaintRegion, redraw_commands.repaint_part, (TextItem("", 1.0),)),
+    REMOVE: Form(Repaint, SelectedRegion, redraw_commands.repaint_part),
+    REFINE: Form(Refine, LayerRegion, redraw_commands.refine_part),
+    UPSCALE: Form(Upscale, TargetRegion, redraw_commands.upscale_part),
+    EXTEND: Form(Repaint, GrowingRegion, redraw_commands.extend_part, (TextItem("", 1.0),)),
 }
 
 
-KINDS = {cls.kind: cls for cls in (Refine, Repaint)}
+KINDS = {cls.kind: cls for cls in get_args(Redraw)}
 _SIZE = ("width", "height")  # of which these dialogs have none
 
 
@@ -74,13 +84,13 @@ class RedrawDialog(GeneratingDialog):
         title: str,
         recipe: Blend | None = None,
     ) -> None:
-        self._own = redraw_settings(Refine if procedure.get_name() == REFINE else Repaint)
+        self._name = procedure.get_name()
+        self._form = FORMS[self._name]
+        self._own = redraw_settings(self._form.request)
         super().__init__(procedure, config, image_of(call), title, recipe, self._own)
         self._call = call
         self._is_able = True  # the chosen model, as far as is known
-        self._name = procedure.get_name()
-        self._form = FORMS[self._name]
-        self._region = self._form.region(config, image_of(call))
+        self._region = self._form.region(config, call)
         self._settings.leave_size_to_the_model()
         if self._has_ingredients:
             self._put_together([self._region, self._rows, self._settings, self._presets])
@@ -175,7 +185,7 @@ class RedrawDialog(GeneratingDialog):
         """Read the image."""
         part = yield from self._form.find(replace(self._call, values=values))
         items = yield from items_reading(self._image, given)
-        redraw = redraw_with(part.source, part.mask, items, values)
+        redraw = redraw_with(part.kind, part.given, items, values)
         return Prepared(RedrawRequest(replace(redraw, preview_every=PREVIEW_EVERY)), part.place)
 
     def _values(self, conversion: Conversion) -> dict[str, Value]:

@@ -8,12 +8,16 @@ from typing import get_args
 from gi.repository import Gimp, GObject, Gtk
 
 from plugin_client.editor.translation import _
-from plugin_client.gimp.arguments import ASPECT, GROWTH_SIDES, REGION, SEEN, Region, Seen, growth_of
+from plugin_client.gimp.arguments import ASPECT, GROWTH_SIDES, REGION, SEEN, TARGET_SIDES, Region, Seen, growth_of
+from plugin_client.gimp.commands import Call, image_of, one_layer
 from plugin_client.gimp.dialog.strength import StrengthBox
 from plugin_client.gimp.dialog.widgets import FieldRows, choice, spin
+from plugin_client.gimp.layer_reading import area_in_sight
+from plugin_client.gimp.redraws import upscaled_area
 from plugin_client.regions import MOST_GROWTH
-from plugin_client.wire.errors import KandinskyError
-from plugin_client.wire.messages import ModelInfo, Refine, Repaint
+from plugin_client.wire.errors import KandinskyError, UsageError
+from plugin_client.wire.limits import MAX_PICTURE_SIDE
+from plugin_client.wire.messages import ModelInfo, Refine, Repaint, Upscale
 from plugin_client.wire.settings import BlendSettings, redraw_settings
 
 _BOUND = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
@@ -36,10 +40,11 @@ class RegionBox(Gtk.Box):
 
     choosing: tuple[str, ...] = ()  # the arguments that `kind` follows from
 
-    def __init__(self, config: Gimp.ProcedureConfig, image: Gimp.Image) -> None:
+    def __init__(self, config: Gimp.ProcedureConfig, call: Call) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.config = config
-        self.image = image
+        self.call = call
+        self.image = image_of(call)
         self._strength: StrengthBox | None = None
         self._line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=50, no_show_all=True)
         self.pack_start(self._line, False, False, 0)
@@ -134,6 +139,41 @@ class LayerRegion(RegionBox):
 
     def fill(self) -> None:
         self.put_strength(Refine)
+
+
+class TargetRegion(RegionBox):
+    """Of Upscale Layer: how large it becomes."""
+
+    @property
+    def kind(self) -> str:
+        return Upscale.kind
+
+    def fill(self) -> None:
+        rows = FieldRows()
+        for one in TARGET_SIDES:
+            field = spin(one.label, 0, MAX_PICTURE_SIDE, 64)
+            self.config.bind_property(one.name, field, "value", _BOUND)
+            rows.put(one.label, field, field, one.help)
+            self.config.connect(f"notify::{one.name}", lambda *_: self.refresh())
+        self.pack_start(rows.grid, False, False, 0)
+        self.put_strength(Upscale)
+
+    def refresh(self) -> None:
+        if not self.image.is_valid():
+            return
+        try:
+            self.say(self._words())
+        except UsageError as exc:
+            self.say(exc.render(_))
+
+    def _words(self) -> str:
+        """What comes of the fields. Errors as of upscaled_area."""
+        layer = one_layer(self.call)
+        values = {one.name: self.config.get_property(one.name) for one in TARGET_SIDES}
+        old, new = area_in_sight(layer), upscaled_area(layer, values)
+        return _("The layer is enlarged from {old} to {new} pixels").format(
+            old=f"{old.width} x {old.height}", new=f"{new.width} x {new.height}"
+        )
 
 
 class GrowingRegion(RegionBox):

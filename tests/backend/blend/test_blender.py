@@ -26,7 +26,8 @@ from kandinsky_backend.blend import (
     Picture,
     Text,
 )
-from kandinsky_backend.blend.tasks import Denoise, Workspace, tasks_of
+from kandinsky_backend.blend.task_list import tasks_of
+from kandinsky_backend.blend.tasks import Denoise, Workspace
 from kandinsky_backend.errors import BlendError
 from kandinsky_backend.ops.plans.planned import plans_compute
 from kandinsky_backend.pipelines import KandinskyPipeline, KandinskyPriorPipeline

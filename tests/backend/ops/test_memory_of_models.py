@@ -78,12 +78,12 @@ def run(side, seed):
 run(64, 1)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 _, most = resource.getrlimit(resource.RLIMIT_AS)
-for_plans = 120 * 2**20  # and not for the 158 MiB that the large picture takes
+for_plans = 300 * 2**20  # and not for a map of 0.5 GB
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + for_plans, most))
-run(640, 1)
+run(1024, 1)
 run(64, 2)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-run(640, 1)
+run(1024, 1)
 """
 
 

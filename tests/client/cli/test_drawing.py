@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from plugin_client import canvas, origins, pictures
-from plugin_client.wire.messages import Refine, Repaint, TextItem
+from plugin_client.wire.messages import Refine, Repaint, TextItem, Upscale
 from tests.client.scripted_daemon import OWN_SAMPLING, Script, job_info
 from tests.client.shell import opened, run, submitted
 from tests.client.test_canvas import SIZE, count_outside, mask_of, photo
@@ -59,6 +59,19 @@ def test_refine_says_how_many_steps_run_of_those_that_the_model_chooses(capsys: 
 
 
 @pytest.mark.parametrize(
+    ("options", "size"), [("", (1280, 800)), ("--size 900x900", (900, 562)), ("--factor 3", (1920, 1200))]
+)
+def test_upscale_makes_the_picture_larger_and_says_how_many_steps_will_run(
+    script: Script, here: Path, options: str, size: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(f"upscale photo.png {options} --steps 50 --seed 7 -o out.png") == 0
+    assert capsys.readouterr().err.startswith("seed 7; 10 of 50 steps of each tile\n")
+    request = submitted(script)
+    assert isinstance(request, Upscale)
+    assert (request.target_width, request.target_height) == opened(here / "out.png").size == size
+
+
+@pytest.mark.parametrize(
     ("options", "size"),
     [
         ("--left 60 --bottom 20", (700, 420)),
@@ -85,6 +98,11 @@ def test_extend_lets_the_picture_grow(here: Path, options: str, size: tuple[int,
         ("remove photo.png --mask mask.png -o black.png", "would be lost"),
         ("refine photo.png --strength 1.5 -o out.png", "1.5 is out of range"),
         ("refine photo.png --resamplings 2 -o out.png", "--resamplings"),
+        ("upscale photo.png --size 639x639 -o out.png", "639 x 399 pixels are fewer than the 640 x 400 of the picture"),
+        ("upscale photo.png --size 9000x9000 -o out.png", "sides are 1 to 8192 px"),
+        ("upscale photo.png --factor 12 -o out.png", "7680 x 4800 pixels are too many for one picture"),
+        ("upscale photo.png --factor 0.5 -o out.png", "0.5 is out of range"),
+        ("upscale photo.png --factor 2 --size 900x900 -o out.png", "not allowed with"),
         ("extend photo.png -o out.png", "the picture does not grow"),
         ("extend photo.png --aspect 8:5 -o out.png", "the picture does not grow"),
         ("extend photo.png --aspect 99:1 -o out.png", "'99:1' is no aspect"),
@@ -114,7 +132,9 @@ COMMANDS = {
     "remove": "remove photo.png --mask mask.png --seed 7 -o out.png",
     "extend": "extend photo.png --top 9 --seed 7 -o out.png",
     "refine": "refine photo.png --seed 7 -o out.png",
+    "upscale": "upscale photo.png --factor 1.5 --seed 7 -o out.png",
 }
+WITHOUT_MASK = ("refine", "upscale")
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
@@ -152,13 +172,13 @@ def test_what_was_too_large_to_be_kept_is_asked_for(
     assert run(COMMANDS[command]) == 0
     kept = canvas.read_kept(here / "out.png")
     assert kept is not None
-    assert (kept.source, kept.mask is None) == (None, limit == 200 or command == "refine")
+    assert (kept.source, kept.mask is None) == (None, limit == 200 or command in WITHOUT_MASK)
     assert run("again out.png") == 2
-    needed = "--source FILE" if kept.mask or command == "refine" else "--source FILE and --mask FILE"
+    needed = "--source FILE" if kept.mask or command in WITHOUT_MASK else "--source FILE and --mask FILE"
     assert capsys.readouterr().err.endswith(f"give {needed}\n")
     if command == "extend" and not kept.mask:
         return  # its mask is small, and never left out
-    options = "--source photo.png" if kept.mask or command == "refine" else "--source photo.png --mask mask.png"
+    options = "--source photo.png" if kept.mask or command in WITHOUT_MASK else "--source photo.png --mask mask.png"
     assert run(f"again out.png {options}") == 0
     assert (here / "out-again.png").read_bytes() == (here / "out.png").read_bytes()
 
@@ -205,6 +225,13 @@ def test_another_picture_than_the_recipe_s_is_refused(
     assert run(f"again out.png {options}") == 2
     assert said in capsys.readouterr().err
     assert not (here / "out-again.png").exists()
+
+
+def test_again_upscales_to_another_size(script: Script, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(COMMANDS["upscale"]) == 0
+    assert run("again out.png --size 1000x900") == 0
+    assert opened(here / "out-again.png").size == (1000, 625)
+    assert capsys.readouterr().err.endswith("changed: size\n")
 
 
 # --- fetched by another command ----------------------------------------------------------------------------------

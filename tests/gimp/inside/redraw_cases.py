@@ -155,6 +155,21 @@ def test_a_layer_is_refined_into_one_above_it_whichever_is_selected():
     check(same.get_mask(), None)
 
 
+def test_a_layer_is_upscaled_into_the_image_and_to_a_size():
+    image = image_with_a_square()
+    square = image.get_layers()[0]  # 40 x 32 at 80, 60
+    (made,) = drawn("upscale", image, [square])
+    check((place(made), image.get_item_position(made)), ((0, 0, 200, 160), 0))
+    check(made.get_name(), "Kandinsky, upscaled: 1 the picture itself, seed 7")
+    check((recipe(made)["kind"], recipe(made)["target_width"], recipe(made)["strength"]), ("upscale", 200, 0.2))
+    (wider,) = drawn("upscale", image, [square], target_width=80, strength=0.0)
+    check(place(wider), (60, 44, 80, 64))  # around the same middle
+    check(pixels(wider), bytes(BLUE) * (80 * 64))
+    (large,) = drawn("upscale", image, [square], target_height=200, strength=0.0)
+    check(place(large), (-25, -24, 250, 200))
+    check((image.get_width(), image.get_height()), SIZE)
+
+
 def test_without_a_selection_the_whole_layer_is_drawn_anew_if_asked():
     image = image_with_a_square()
     square = image.get_layers()[0]
@@ -274,6 +289,7 @@ AGAIN = [  # the procedure, the layer that is selected, and arguments
     ("repaint", 1, {"ingredients": CAT, "seen": "layer", "strength": 0.6}),
     ("remove", 0, {}),
     ("refine", 1, {"strength": 0.5}),
+    ("upscale", 0, {"target_width": 150}),
     ("extend", 0, {"ingredients": CAT, "right": 24}),
 ]
 NOTHING = 'nothing is selected: select what is to be drawn anew, or set region to "layer" for the whole layer'
@@ -304,6 +320,29 @@ REFUSED = [
     ),
     ("refine", None, "ground", {"strength": -0.1}, f"strength is -0.1: {UNIT}"),
     ("refine", None, "ground", {"steps": -1}, "steps is -1: must be a whole number from 0 to 1000"),
+    ("upscale", None, "outside", {}, "the layer 'outside' lies outside the image: move it into sight"),
+    (
+        "upscale",
+        None,
+        "ground",
+        {"target_width": 199},
+        "199 x 159 pixels are fewer than the 200 x 160 of the picture, and upscaling makes none smaller: give a larger "
+        "size",
+    ),
+    (
+        "upscale",
+        None,
+        "ground",
+        {"target_width": 8000},
+        "8000 x 6400 pixels are too many for one picture: at most 4579 x 3663",
+    ),
+    (
+        "upscale",
+        None,
+        "ground",
+        {"target_height": -1},
+        "target-height is -1: must be a number of pixels up to 8192, or 0 to follow the other or the image",
+    ),
     ("extend", None, "ground", {}, "the picture does not grow: give pixels for at least one side"),
     ("extend", None, "ground", {"left": -1}, "left is -1: must be a whole number from 0 to 4096"),
     (

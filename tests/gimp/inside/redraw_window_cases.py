@@ -130,6 +130,23 @@ def test_a_layer_is_refined_and_its_settings_open_the_same_dialog_again():
     wait_for("the settings", lambda: says("5 of 10 steps run"))
 
 
+def test_a_layer_is_upscaled_and_its_settings_open_the_same_dialog_again():
+    start_anew()
+    ask("select_the_lowest_layer")
+    before = ask("images")
+    open_redraw("Upscale Layer", steps=10)
+    assert says("2 of 10 steps run"), text_of()
+    assert says("The layer is enlarged from"), text_of()
+    assert "Kandinsky, upscaled: 1 the picture itself" in generate(), text_of()
+    shot("upscale")
+    close_the_dialog()
+    open_dialog("Use These Settings Again")
+    one("Upscale Layer", ROLE.DIALOG)
+    wait_for("the settings", lambda: says("2 of 10 steps run"))
+    close_the_dialog()
+    undo_until(before)
+
+
 def test_the_steps_that_run_are_those_of_the_model_where_they_are_left_to_it():
     start_anew()
     ask("select_the_lowest_layer")

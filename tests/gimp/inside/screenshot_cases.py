@@ -42,7 +42,7 @@ def test_every_window():
             continue  # the same dialog as that of blends
         start_anew()
         ask("select")
-        if words == "Refine Layer":
+        if words in ("Refine Layer", "Upscale Layer"):
             ask("select_the_lowest_layer")
         show(words)
         picture(words.split()[0].lower())

@@ -7,12 +7,14 @@ from tests.gimp.inside.redraw_cases import CAT, REGION, image_with_a_square
 
 PART = "the model blender cannot draw into a part of a picture: choose another model"
 WHOLE = "the model blender cannot refine a picture: choose another model"
+LARGER = "the model blender cannot upscale a picture: choose another model"
 REFUSED = (
     ("repaint", {"ingredients": CAT}, PART),
     ("repaint", {"ingredients": CAT, "region": "layer"}, WHOLE),
     ("remove", {}, PART),
     ("extend", {"left": 8}, PART),
     ("refine", {}, WHOLE),
+    ("upscale", {}, LARGER),
 )
 
 

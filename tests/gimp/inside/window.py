@@ -306,6 +306,7 @@ KEYS = {
     "Repaint Selection": "F10",
     "Remove Selection": "F3",
     "Refine Layer": "F11",
+    "Upscale Layer": "F2",
     "Extend Canvas": "F12",
 }  # with Ctrl: see editor.py
 
