@@ -90,7 +90,7 @@ def write_and_lock(pending: PendingJob) -> PendingJobLock:
         write_privately(_job_file(pending.job), _to_json(pending))
     except OSError as exc:
         raise EndpointError(
-            N_("{folder} cannot be written: {reason}"), folder=data_folder() / FOLDER, reason=exc
+            N_("{folder} cannot be written: {reason}"), folder=data_folder() / FOLDER, reason=exc.strerror or exc
         ) from exc
     return PendingJobLock(pending, file)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugin_client.client import Client
+from plugin_client.editor.library import limits_of
 from plugin_client.editor.titles import progress_line
 from plugin_client.editor.translation import _
 from plugin_client.formatting import clock, duration, last_failures, size
@@ -80,7 +81,7 @@ def _machine_line(machine: MachineInfo, jobs: Sequence[JobInfo]) -> str:
 def model_line(model: ModelInfo) -> str:
     """A line about a model, such as "kandinsky-2-1: loaded"."""
     loaded = _("loaded") if model.loaded else _("not loaded until it is needed")
-    return f"{model.name}: {model.note or loaded}"
+    return f"{model.name}: {limits_of(model.name) or model.note or loaded}"
 
 
 def job_line(job: JobInfo) -> str:

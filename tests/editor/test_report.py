@@ -9,7 +9,8 @@ import pytest
 
 from plugin_client.client import Client
 from plugin_client.editor import report
-from plugin_client.wire.messages import JobInfo, MachineInfo, ModelInfo, Pong
+from plugin_client.editor.library import limits_of
+from plugin_client.wire.messages import DEFAULT_MODEL, JobInfo, MachineInfo, ModelInfo, Pong
 from tests.client.scripted_daemon import PONG, Script, job_info
 
 JOBS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(4)]
@@ -50,6 +51,10 @@ def test_a_job_that_waits_is_told_with_the_one_that_runs() -> None:
         (ModelInfo("a", "", "", loaded=True), "a: loaded"),
         (ModelInfo("a", "", "", loaded=False), "a: not loaded until it is needed"),
         (ModelInfo("a", "", "", loaded=False, note="its files are broken"), "a: its files are broken"),
+        (
+            ModelInfo(DEFAULT_MODEL, "", "", loaded=True, note="see the shell"),
+            f"{DEFAULT_MODEL}: {limits_of(DEFAULT_MODEL)}",
+        ),
     ],
 )
 def test_a_model_is_told_in_a_line(model: ModelInfo, line: str) -> None:

@@ -75,6 +75,7 @@ class Editor:
     replaced: Mapping[str, Path] = field(default_factory=dict)  # files of the root, and what is seen instead
     language: str = ""  # that GIMP's preferences name; "" is the system's, which is English here
     theme: str = "dark"  # or "light"
+    home_bytes: int = 0  # of a disk that holds nothing but an empty daemon's folder; 0: the folder is that of `home`
 
     @property
     def version(self) -> str:
@@ -169,8 +170,11 @@ class Editor:
             words += ["--tmpfs", folder]
         for folder in (PROJECT, *HOST_PYTHON):
             words += ["--ro-bind", str(folder), str(folder)]
-        for folder in (self.folder, self.home):
-            words += ["--bind", str(folder), str(folder)]
+        words += ["--bind", str(self.folder), str(self.folder)]
+        if self.home_bytes:
+            words += ["--perms", "0700", "--size", str(self.home_bytes), "--tmpfs", str(self.home)]
+        else:
+            words += ["--bind", str(self.home), str(self.home)]
         for path, instead in self.replaced.items():
             words += ["--ro-bind", str(instead), path]
         known = {

@@ -17,6 +17,8 @@ from tests.gimp.editor import PROJECT, START_LIMIT, Editor, case_names
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 
+HOME_BYTES = 32 * 2**20  # of the disk that a case fills
+
 
 @pytest.fixture(scope="module")
 def reports(editor: Editor) -> dict[str, str]:
@@ -57,11 +59,10 @@ def lone_reports(
 
 def make_lone_editor(transport: str, gimp_root: Path, folder: Path, checkpoint: Path) -> Editor:
     """A GIMP beside which no daemon runs, and which starts one with a small model."""
-    (folder / "home").mkdir(mode=0o700)
     shutil.copytree(checkpoint, folder / "model")
     (folder / "broken.py").write_text(BROKEN)
     replaced = {ZMQ_IN_ROOT: folder / "broken.py"} if transport == "bridge" else {}
-    editor = Editor(gimp_root, folder, folder / "home", replaced)
+    editor = Editor(gimp_root, folder, folder / "home", replaced, home_bytes=HOME_BYTES)
     editor.install()
     programs = make_programs(folder / "bin", folder / "model")
     installation = {"python": str(programs / "python")}

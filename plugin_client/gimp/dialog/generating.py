@@ -10,6 +10,7 @@ from gi.repository import Gimp, GimpUi, Gtk
 from plugin_client.client import model_here
 from plugin_client.editor.background import Background
 from plugin_client.editor.capabilities import DaemonCapabilities, ask_capabilities
+from plugin_client.editor.library import limits_of
 from plugin_client.editor.presets import Preset, settings_with_defaults
 from plugin_client.editor.prompt_history import remember_prompts
 from plugin_client.editor.translation import _
@@ -17,7 +18,7 @@ from plugin_client.gimp.dialog.jobs import Jobs, Preparation, Prepared
 from plugin_client.gimp.dialog.models_window import ModelsWindow
 from plugin_client.gimp.dialog.panel import Panel
 from plugin_client.gimp.dialog.presets import PresetButton
-from plugin_client.gimp.dialog.progress import ProgressPanel
+from plugin_client.gimp.dialog.progress import ProgressPanel, sentence
 from plugin_client.gimp.dialog.recovery_bar import RecoveryBar
 from plugin_client.gimp.dialog.rows import IngredientRows, SweepIngredient
 from plugin_client.gimp.dialog.seed import DRAWN
@@ -159,6 +160,11 @@ class GeneratingDialog(ABC):
             self._recipe = None
         self._show_capabilities(known)
 
+    def _warnings(self, result: BlendResult) -> list[str]:
+        """The daemon's warnings as sentences, but for what the dialog itself says of a model."""
+        said = [model.note for model in self._settings.capabilities.models if limits_of(model.name)]
+        return [sentence(warning) for warning in result.warnings if warning not in said]
+
     def _open_models(self) -> None:
         """Show which models there are, and let another one be fetched or chosen."""
         chosen = self._settings.capabilities.drawing(self._config.get_property("model") or "")
@@ -183,8 +189,3 @@ class GeneratingDialog(ABC):
         if preparation is not None:
             self._jobs.add(preparation)
             remember_prompts(one.text for one in self._rows.ingredients if isinstance(one, TextItem))
-
-
-def sentence(words: str) -> str:
-    """A warning of the daemon, with a capital letter."""
-    return f"{words[:1].upper()}{words[1:]}"

@@ -17,6 +17,11 @@ PREVIEW_SHARE = 0.3  # of the dialog's height
 MOST_JOBS_HEIGHT = 150  # px of the rows; more of them scroll
 
 
+def sentence(words: str) -> str:
+    """What the daemon says, with a capital letter."""
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 class Preview(Gtk.Image):
     """The newest picture, as large as the dialog has room for; hidden before the first."""
 
@@ -70,7 +75,7 @@ class JobRow(Gtk.Box):
         self._pictures = pictures
 
     def say(self, line: str) -> None:
-        self._line.set_text(line)
+        self._line.set_text(sentence(line))
 
     def hide_stop(self) -> None:
         self._stop.hide()
@@ -102,7 +107,7 @@ class ProgressPanel(Gtk.Box):
             self.pack_start(widget, False, False, 0)
 
     def say(self, line: str) -> None:
-        self._line.set_text(line)
+        self._line.set_text(sentence(line))
         self._line.set_visible(bool(line))
 
     def add(self, row: JobRow) -> None:

@@ -18,7 +18,7 @@ from plugin_client.gimp import redraw_commands
 from plugin_client.gimp.arguments import CONVERSION, INGREDIENTS, Argument, Conversion, redraw_with
 from plugin_client.gimp.commands import Call, image_of
 from plugin_client.gimp.dialog.conversion import ask_conversion
-from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog, sentence
+from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog
 from plugin_client.gimp.dialog.jobs import Preparation, Prepared
 from plugin_client.gimp.dialog.region import (
     GrowingRegion,
@@ -202,4 +202,4 @@ class RedrawDialog(GeneratingDialog):
         self._progress.preview.show_picture(result.pictures[0])
         done = _("Done in {time}: {layer}.").format(time=took, layer=layer.get_name())
         scaled = scaled_line(result.recipes[0], prepared.place.area) if prepared.place else ""
-        return " ".join(filter(None, [done, scaled, *map(sentence, result.warnings)]))
+        return " ".join(filter(None, [done, scaled, *self._warnings(result)]))

@@ -33,7 +33,7 @@ from plugin_client.gimp.dialog.blend_pad import BlendPad
 from plugin_client.gimp.dialog.conversion import ask_conversion
 from plugin_client.gimp.dialog.draft_view import DraftView
 from plugin_client.gimp.dialog.explore_window import ExploreWindow
-from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog, sentence
+from plugin_client.gimp.dialog.generating import PREVIEW_EVERY, GeneratingDialog
 from plugin_client.gimp.dialog.history_view import HistoryView
 from plugin_client.gimp.dialog.jobs import Preparation, Prepared
 from plugin_client.gimp.dialog.rows import SweepIngredient
@@ -265,7 +265,7 @@ class BlendDialog(GeneratingDialog):
         yield
         self._show_result(result, prepared)
         sentences = self._sentences_about(layer, result, prepared.request, took)
-        return " ".join([*sentences, *map(sentence, result.warnings)])
+        return " ".join([*sentences, *self._warnings(result)])
 
     def _show_result(self, result: BlendResult, prepared: Prepared) -> None:
         self._progress.preview.show_picture(result.pictures[0])

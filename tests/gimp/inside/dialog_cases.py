@@ -39,6 +39,7 @@ from tests.gimp.inside.window import (
 )
 
 BLEND = "Blend Layers and Prompts"
+SMALL_PREVIEW = 160  # px, which were too few to judge a picture by
 SCREEN_HEIGHT = 720  # px, of start_window.sh: of a small laptop, or a large screen at scale 2
 LONGEST_HOLD = 0.3  # s, of the dialog's main loop; 0.05 to 0.11 on a busy machine, 1.7 when layers were read in one go
 MADE = "Kandinsky: 0.5 red + 0.5 blue + 1 a cat, seed 7"
@@ -48,8 +49,10 @@ def says(start):
     return [text for text in text_of() if text.startswith(start)]
 
 
-def open_dialog(words=BLEND):
+def open_dialog(words=BLEND, title=None):
+    """The dialog of an entry, whose window is called after it unless a title is given."""
     open_entry(words)
+    one(title or words, ROLE.DIALOG)
     one("Generate", ROLE.PUSH_BUTTON)
 
 
@@ -124,8 +127,33 @@ def test_with_ten_ingredients_all_that_matters_fits_on_a_small_screen():
     wait_for("a step and its preview", lambda: says("Denoising, step") and shown("Preview"))
     shot("ten")
     check([name for name in ("Generate", "Stop", "Close") if not in_sight(name)], [])
+    check(shown("Cancel"), [])  # which beside Stop would mislead
+    assert extents(one("Preview")).height > 1.2 * SMALL_PREVIEW, extents(one("Preview")).height
     press("Stop")
     wait_for("the end", lambda: says("Stopped"))
+
+
+def test_a_prompt_has_several_lines_and_a_weight_is_typed_but_not_changed_by_the_wheel():
+    open_with_two_layers()
+    for _ in range(4):
+        press("Add Prompt")
+    for words in (("type", "a dog"), ("key", "Return"), ("type", "in the snow")):
+        keys(*words)
+    wait_for("both lines in the newest", lambda: entries("Prompt")[-1] == "a dog\nin the snow")
+    find("Weight as a number", ROLE.SPIN_BUTTON)[-1].get_component_iface().grab_focus()
+    for words in (("key", "ctrl+a"), ("type", "0.3"), ("key", "Tab")):
+        keys(*words)
+    slider = find("Weight", ROLE.SLIDER)[-1]
+    wait_for("the number on the slider", lambda: round(slider.get_current_value(), 2) == 0.3)
+    top = extents(slider).y
+    wait_for("the rows to scroll", lambda: turn_the_wheel_up(slider) and extents(slider).y > top)
+    check([round(one.get_current_value(), 2) for one in find("Weight", ROLE.SLIDER)], [0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
+
+
+def turn_the_wheel_up(widget):
+    box = extents(widget)
+    keys("mousemove", str(box.x + box.width // 4), str(box.y + box.height // 2), "click", "4")
+    return True
 
 
 def test_generate_stays_usable_and_each_job_tells_its_place_and_stops_alone():
@@ -481,7 +509,6 @@ def test_text_becomes_an_image_where_none_is_open():
     ask("close_image")
     check(ask("images"), [])
     open_dialog("Text to Image")
-    one("Text to Image", ROLE.DIALOG)
     keys("type", "a sky ")  # at once, and the space presses nothing
     wait_for("what was typed", lambda: entry("Prompt") == "a sky ")
     check((len(find("Prompt", ROLE.TEXT)), find("Stop", ROLE.PUSH_BUTTON)), (1, []))

@@ -15,8 +15,8 @@ from tests.gimp.inside.window import (
     wait_for,
 )
 
-PART = "the model blender cannot draw into a part of a picture"
-WHOLE = "the model blender cannot refine a picture"
+PART = "The model blender cannot draw into a part of a picture"
+WHOLE = "The model blender cannot refine a picture"
 
 
 def test_a_model_that_cannot_is_named_generate_is_closed_and_nothing_changes():
