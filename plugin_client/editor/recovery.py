@@ -73,7 +73,8 @@ class Recovery:
     Args:
         background: the connection.
         scheduler: calls for the looks.
-        insert: puts a result where it belongs; returns the name of the layer.
+        insert: puts a result where it belongs, sooner or later, and then calls what it was given with the name of the
+            layer.
         on_notice: called with what is to be shown; None is nothing any more.
     """
 
@@ -81,7 +82,7 @@ class Recovery:
         self,
         background: Background,
         scheduler: Scheduler,
-        insert: Callable[[PendingJob, BlendResult], str],
+        insert: Callable[[PendingJob, BlendResult, Callable[[str], None]], None],
         on_notice: Callable[[RecoveryNotice | None], None],
     ) -> None:
         self._background = background
@@ -89,6 +90,7 @@ class Recovery:
         self._on_notice = on_notice
         self._locks: list[PendingJobLock] = []
         self._offered: list[RecoverableJob] = []  # what `open` and `discard` act on
+        self._arrived: list[PendingJobLock] = []  # whose results are being inserted
         self._is_asking = False
         self._end_looks = scheduler.repeat(PERIOD, self._look)
         self._is_open = True
@@ -124,7 +126,7 @@ class Recovery:
         self._is_asking = False
         if isinstance(found, KandinskyError):
             return  # as long as no daemon answers, nothing is known
-        known = [job for job in found if job.lock in self._locks]
+        known = [job for job in found if job.lock in self._locks and job.lock not in self._arrived]
         hopeless = [job for job in known if job.is_hopeless]
         for job in hopeless:
             self._settle(job.lock)
@@ -140,12 +142,15 @@ class Recovery:
         )
 
     def _fetched(self, lock: PendingJobLock, end: BlendResult | KandinskyError) -> None:
-        if lock not in self._locks:
+        if lock not in self._locks or lock in self._arrived:
             return  # it was opened twice
         if isinstance(end, KandinskyError):
             self._fail(lock, end)
             return
-        name = self._insert(lock.pending, end)
+        self._arrived.append(lock)
+        self._insert(lock.pending, end, lambda name: self._inserted(lock, name))
+
+    def _inserted(self, lock: PendingJobLock, name: str) -> None:
         self._settle(lock)
         self._background.ask(lambda client: release(client, lock), lambda _: None)
         self._on_notice(RecoveryNotice(_("Here it is: {layer}").format(layer=name)))

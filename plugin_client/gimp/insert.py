@@ -89,8 +89,13 @@ def inserting_frames(result: BlendResult, place: Target, on_new_image: OnNewImag
 
 
 def insert_recovered(pending: PendingJob, result: BlendResult, on_new_image: OnNewImage) -> Gimp.Layer:
+    """Insert at once what `inserting_recovered` inserts."""
+    return at_once(inserting_recovered(pending, result, on_new_image))
+
+
+def inserting_recovered(pending: PendingJob, result: BlendResult, on_new_image: OnNewImage) -> Reading[Gimp.Layer]:
     """Insert the result of a pending job into its image, if that is open and has the same form; else into a new one."""
-    return insert(result, find_place(pending.destination), on_new_image)
+    return (yield from inserting(result, find_place(pending.destination), on_new_image))
 
 
 def recipe_of(layer: Gimp.Layer) -> dict[str, Any]:

@@ -33,6 +33,10 @@ def filling(layer: Gimp.Layer, picture: Picture) -> Reading[None]:
     graph = Gegl.Node()  # its nodes are gone when it is
     scaled = _scaled(graph, source, width / picture.width, height / picture.height)
     buffer, pace = layer.get_buffer(), Pace(STRIP)
+    yield
+    # A pixel ahead: GEGL and babl take a tenth of a second to get ready, in each process anew.
+    scaled.blit_buffer(buffer, Gegl.Rectangle.new(0, 0, 1, 1), 0, Gegl.AbyssPolicy.NONE)
+    yield
     for top, rows in pace.strips(width, height):
         with pace.timed():
             scaled.blit_buffer(buffer, Gegl.Rectangle.new(0, top, width, rows), 0, Gegl.AbyssPolicy.NONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ class Bar:
     """Keeps what is offered and inserted."""
 
     def __init__(self, background: Background, loop: HandLoop) -> None:
+        self.loop = loop
         self.notices: list[RecoveryNotice | None] = []
         self.inserted: list[tuple[PendingJob, BlendResult]] = []
         self.recovery = Recovery(background, loop, self._insert, self.notices.append)
@@ -41,9 +43,9 @@ class Bar:
     def last(self) -> RecoveryNotice | None:
         return self.notices[-1]
 
-    def _insert(self, pending: PendingJob, result: BlendResult) -> str:
+    def _insert(self, pending: PendingJob, result: BlendResult, on_inserted: Callable[[str], None]) -> None:
         self.inserted.append((pending, result))
-        return "the layer"
+        self.loop.on_main_thread(lambda: on_inserted("the layer"))
 
 
 def abandon(*jobs: str) -> list[PendingJob]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gi.repository import Gimp, Gtk
 
 from plugin_client.editor.background import Background
@@ -9,7 +11,8 @@ from plugin_client.editor.pending_jobs import PendingJob
 from plugin_client.editor.recovery import Recovery, RecoveryNotice
 from plugin_client.editor.scheduler import Scheduler
 from plugin_client.editor.translation import _
-from plugin_client.gimp.insert import insert_recovered
+from plugin_client.gimp.insert import inserting_recovered
+from plugin_client.gimp.main_loop import Chore, Chores
 from plugin_client.job import BlendResult
 
 _OPEN, _DISCARD = 1, 2
@@ -24,11 +27,13 @@ class RecoveryBar(Gtk.InfoBar):
         self.get_content_area().pack_start(self._text, True, True, 0)
         self._open = self.add_button(_("Open"), _OPEN)
         self._discard = self.add_button(_("Discard"), _DISCARD)
-        self._recovery = Recovery(background, scheduler, _insert, self._show_notice)
+        self._chores = Chores()
+        self._recovery = Recovery(background, scheduler, self._insert, self._show_notice)
         self.connect("response", lambda _, response: self._respond(response))
 
     def close(self) -> None:
-        """Leave what was neither opened nor discarded for another time."""
+        """Leave what was neither opened nor discarded, nor is inserted by now, for another time."""
+        self._chores.clear()
         self._recovery.close()
 
     def _respond(self, response: int) -> None:
@@ -49,9 +54,13 @@ class RecoveryBar(Gtk.InfoBar):
         self._text.set_text(notice.text)
         self.show()
 
+    def _insert(self, pending: PendingJob, result: BlendResult, on_inserted: Callable[[str], None]) -> None:
+        self._chores.add(_inserting(pending, result, on_inserted))
 
-def _insert(pending: PendingJob, result: BlendResult) -> str:
-    """Insert a result where it belongs, and show it; the name of the layer."""
-    layer = insert_recovered(pending, result, Gimp.Display.new)
+
+def _inserting(pending: PendingJob, result: BlendResult, on_inserted: Callable[[str], None]) -> Chore:
+    """Insert a result where it belongs, show it, and tell the name of the layer."""
+    layer = yield from inserting_recovered(pending, result, Gimp.Display.new)
+    yield
     Gimp.displays_flush()
-    return str(layer.get_name())
+    on_inserted(layer.get_name())
