@@ -15,6 +15,7 @@ def show_help(parent: Gtk.Window) -> None:
     window.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
     window.set_default_size(WIDTH, HEIGHT)
     text = Gtk.Label(wrap=True, xalign=0.0, yalign=0.0, selectable=True, margin=12, max_width_chars=60)
+    text.set_can_focus(False)  # or the page is scrolled to it a little
     text.set_markup("\n\n".join(f"<b>{head}</b>\n{body}" for head, body in _page()))
     scroller = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER)
     scroller.add(text)

@@ -19,7 +19,7 @@ class WeightSlider(Gtk.Box):
     def __init__(self, name: str, caption: str, weight: float, on_change: Callable[[float], None]) -> None:
         super().__init__(spacing=6)
         self._on_change = on_change
-        self.caption = Gtk.Label(label=caption, xalign=0.0, width_chars=5)
+        self.caption = Gtk.Label(label=caption, xalign=0.0, width_chars=_caption_chars())
         self.caption.set_no_show_all(True)
         self._share = Gtk.Label(width_chars=6, xalign=1.0)
         self._slider = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, *SLIDER)
@@ -58,3 +58,8 @@ class WeightSlider(Gtk.Box):
         """Move the slider there, as far as it goes, and leave the number."""
         with self._slider.handler_block(self._moved):
             self._slider.set_value(weight)
+
+
+def _caption_chars() -> int:
+    """The width of a caption, so that the sliders below each other begin at the same place."""
+    return max(map(len, (_("Start"), _("End"))))

@@ -8,7 +8,7 @@ from tests.gimp.inside.window import (
     activate,
     all_of,
     ask,
-    close_the_dialog,
+    find,
     keys,
     one,
     open_entry,
@@ -19,6 +19,7 @@ from tests.gimp.inside.window import (
     start_anew,
     text_of,
     wait_for,
+    windows_are_closed,
 )
 
 SETTLING = 1.0  # s, for thumbnails and what slides open
@@ -66,13 +67,13 @@ def test_a_repaint_as_a_layer_with_its_mask():
     start_anew()
     ask("star_to_repaint")
     show("Repaint Selection")
-    for name, number in (("Steps", 50), ("Seed", 7)):
-        spin(name, number)
+    for names, number in ((("Steps", "Schritte"), 50), (("Seed", "Startwert"), 7)):
+        spin(next(name for name in names if find(name, ROLE.SPIN_BUTTON)), number)
     one("Prompt", ROLE.TEXT).set_text_contents("a red circle")
     keys("key", "ctrl+Return")
     wait_for("the picture", lambda: [text for text in text_of() if "Kandinsky, " in text])
     picture("repainted")
-    close_the_dialog()
+    wait_for("the dialog to close", windows_are_closed)
     keys("search", "--name", "– GIMP$", "windowmove", "0", "0", "windowsize", "1020", "690")
     time.sleep(SETTLING)
     drag_the_docks_wider()
