@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.gimp
 
-KANDINSKY_GIMP chooses the GIMP, 3.0 by default. The pictures are 768 x 768, and so is the layer that goes in.
+KANDINSKY_GIMP chooses the GIMP, 3.0 by default. The pictures are 768 x 768, and so is the layer that goes in. Drafts
+are drawn by the small model that ships with the package, at the size that it draws best.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ Timings = dict[str, list[float]]  # seconds of each repetition
 ROWS = {
     "menu": "menu entry to dialog",
     "feedback": "Generate to first feedback",
-    "stop": "Stop to acknowledged",
+    "stop": "Stop to the end of the job",
     "job": "Generate to the layer",
     "job over": "... of it not the backend's",
     "process": "a script's call that is refused: GIMP and Python start",
     "call": "a script's call to the layer",
     "call over": "... of it neither that nor the backend's",
+    "draft": "puck to draft, by the small model",
 }
 
 
@@ -42,9 +44,16 @@ def daemon(home: Path) -> Iterator[None]:
     """One of this folder, with a small random model and an engine that keeps its times."""
     home.mkdir(mode=0o700)
     write_checkpoint(home / "model")
-    os.environ |= {HOME_VARIABLE: str(home), "PYTHONPATH": str(PROJECT)}
     engine = "--engine=tests.benchmarks.timed_engine:TimedEngine"
-    launch.start(None, [engine, "--model", str(home / "model")]).close()
+    with running(home, engine, "--model", str(home / "model")):
+        yield
+
+
+@contextmanager
+def running(home: Path, *arguments: str) -> Iterator[None]:
+    """A daemon of this folder."""
+    os.environ |= {HOME_VARIABLE: str(home), "PYTHONPATH": str(PROJECT)}
+    launch.start(None, list(arguments)).close()
     try:
         yield
     finally:
@@ -61,6 +70,17 @@ def measure(editor: Editor) -> Timings:
     return window | calls
 
 
+def measure_drafts(root_: Path, folder: Path) -> Timings:
+    """Of a GIMP with a window, beside a daemon with the small model."""
+    home, profile = folder / "small", folder / "drafts"
+    home.mkdir(mode=0o700)
+    profile.mkdir()
+    editor = Editor(root_, profile, home)
+    editor.install()
+    with running(home):
+        return check(editor, editor.run_window("draft_timings"))
+
+
 def check(editor: Editor, complaints: dict[str, str]) -> Timings:
     for complaint in filter(None, complaints.values()):
         raise SystemExit(complaint)
@@ -73,6 +93,10 @@ def over(jobs: Sequence[float], home: Path, process: float = 0.0) -> list[float]
     made = [float(line) for line in (home / FILE).read_text().split()]
     (home / FILE).unlink()
     return [job - backend - process for job, backend in zip(jobs, made[1 : 1 + len(jobs)], strict=True)]
+
+
+def rows(timings: Timings) -> list[str]:
+    return [row(title, timings[kind]) for kind, title in ROWS.items() if kind in timings]
 
 
 def row(title: str, seconds: Sequence[float]) -> str:
@@ -90,7 +114,8 @@ def main() -> None:
                 timings = measure(Editor(root(), folder / transport, home, replaced))
                 heading = f"{transport}, ms, {len(timings['job'])} times"
                 print(f"{heading:56}{'least':>8}{'median':>8}{'most':>8}")
-                print(*(row(title, timings[kind]) for kind, title in ROWS.items()), sep="\n", flush=True)
+                print(*rows(timings), sep="\n", flush=True)
+        print(*rows(measure_drafts(root(), folder)), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from tests.gimp.inside.window import (
     PATIENCE,
     ROLE,
     ask,
-    check,
     find,
     gimp_window,
     keys,
@@ -54,8 +53,8 @@ def open_dialog():
 
 
 def status_line():
-    """The one label whose text changes; asked while something stands in it."""
-    return wait_for("the line that tells of the job", lambda: starting("Done in") or starting("Stopped"))[0]
+    """The label that tells how the last job ended; it is empty while another one runs."""
+    return wait_for("the end of the job", lambda: starting("Done in") or starting("Stopped"))[0]
 
 
 def clicked(button):
@@ -71,7 +70,7 @@ def test_menu_to_dialog():
     for repetition in range(REPETITIONS):
         open_dialog()
         if repetition < REPETITIONS - 1:
-            press("Cancel")
+            press("Close")
             wait_for("the dialog to close", lambda: not is_open())
 
 
@@ -86,25 +85,21 @@ def test_generate_to_feedback_and_to_the_layer():
         time.sleep(0.5)
         started = clicked(generate)
         soon(lambda: not line.get_name().startswith("Done in"))
-        timings["feedback"].append(time.monotonic() - started)
-        check(line.get_name().split()[0].strip(",") in ("Starting", "Waiting", "Preparing", "Loading"), True)
+        timings["feedback"].append(time.monotonic() - started)  # its row is shown at the same moment
         soon(lambda: line.get_name().startswith("Done in"))
         timings["job"].append(time.monotonic() - started)
 
 
 def test_stop():
-    line = status_line()
+    end = status_line()
     (generate,) = find("Generate", ROLE.PUSH_BUTTON)
-    (stop,) = find("Stop", ROLE.PUSH_BUTTON)
     spin("Steps", 1000)
     for _ in range(REPETITIONS):
         generate.do_action(0)
-        wait_for("a step", lambda: line.get_name().startswith("Denoising, step"))
-        started = clicked(stop)
-        # The dialog answers questions again only when the daemon has acknowledged.
-        soon(lambda: line.get_name().startswith("Stop"))
+        wait_for("a step", lambda: starting("Denoising, step"))
+        started = clicked(one("Stop", ROLE.PUSH_BUTTON))
+        soon(lambda: end.get_name().startswith("Stopped"))
         timings["stop"].append(time.monotonic() - started)
-        wait_for("the end", lambda: line.get_name().startswith("Stopped"))
 
 
 if __name__ == "__main__":
