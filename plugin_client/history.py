@@ -1,12 +1,13 @@
 """The newest results of an editor, kept in the data folder from one start of the editor to the next.
 
-Each is a JSON file that only this user can read: the recipe, the size, and the compressed pixels.
+Each is a JSON file that only this user can read: of each picture the recipe, the size, and the compressed pixels.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,19 +28,38 @@ _CHANNELS = (3, 4)
 
 @dataclass(frozen=True)
 class KeptResult:
-    """A result: its picture, and the recipe that makes it again."""
+    """A result: its picture, or the frames of a sweep in their order, and the recipe that makes each again."""
 
     name: str  # of its file
-    picture: Picture
-    recipe: dict[str, Any]
+    pictures: tuple[Picture, ...]
+    recipes: tuple[dict[str, Any], ...]
+
+    @property
+    def is_sweep(self) -> bool:
+        return len(self.pictures) > 1
+
+    @property
+    def shown(self) -> Picture:
+        """The picture that stands for all: of a sweep the one in the middle."""
+        return self.pictures[len(self.pictures) // 2]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all pixels."""
+        return sum(len(picture.pixels) for picture in self.pictures)
 
 
-def keep(picture: Picture, recipe: dict[str, Any]) -> KeptResult:
-    """Keep a result, and let the oldest go beyond the limits. What cannot be written is returned all the same."""
-    kept = KeptResult(f"{time.time_ns():020}.json", picture, recipe)
-    with suppress(OSError, EndpointError):
-        write_privately(make_subfolder(FOLDER) / kept.name, _text(kept))
-        _bound()
+def keep(pictures: Sequence[Picture], recipes: Sequence[dict[str, Any]]) -> KeptResult:
+    """Keep a result, and let the oldest go beyond the limits.
+
+    What cannot be written, or has no room within the limits by itself, is returned all the same.
+    """
+    kept = KeptResult(f"{time.time_ns():020}.json", tuple(pictures), tuple(recipes))
+    text = _text(kept)
+    if len(text) <= MOST_BYTES:
+        with suppress(OSError, EndpointError):
+            write_privately(make_subfolder(FOLDER) / kept.name, text)
+            _bound()
     return kept
 
 
@@ -69,32 +89,44 @@ def _files() -> list[Path]:
 
 
 def _bound() -> None:
-    """Remove the oldest until both limits hold; the newest stays."""
+    """Remove the oldest until both limits hold."""
     files = _files()
     total = sum(file.stat().st_size for file in files)
-    while len(files) > MOST_RESULTS or (total > MOST_BYTES and len(files) > 1):
+    while len(files) > MOST_RESULTS or total > MOST_BYTES:
         total -= files[0].stat().st_size
         files.pop(0).unlink()
 
 
 def _text(kept: KeptResult) -> str:
-    picture = kept.picture
+    frames = zip(kept.pictures, kept.recipes, strict=True)
+    return json.dumps({"frames": [_plain_frame(picture, recipe) for picture, recipe in frames]})
+
+
+def _plain_frame(picture: Picture, recipe: dict[str, Any]) -> dict[str, Any]:
     fields = {"width": picture.width, "height": picture.height, "channels": picture.channels}
-    return json.dumps({"recipe": kept.recipe, **fields, "pixels": pack(picture.pixels)})
+    return {"recipe": recipe, **fields, "pixels": pack(picture.pixels)}
 
 
 def _read(file: Path) -> KeptResult | None:
     """The result in a file; None where that is damaged, or not ours."""
     try:
-        plain = json.loads(file.read_bytes())
-        width, height, channels, recipe = (plain[name] for name in ("width", "height", "channels", "recipe"))
-        parse_recipe(recipe)
-        if not (channels in _CHANNELS and _is_side(width) and _is_side(height)):
-            return None
-        pixels = unpack(plain["pixels"], width * height * channels)
+        frames = [_frame(**plain) for plain in json.loads(file.read_bytes())["frames"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ProtocolError):
         return None
-    return KeptResult(file.name, Picture(width, height, channels, pixels), recipe)
+    if not frames:
+        return None
+    pictures, recipes = zip(*frames, strict=True)
+    return KeptResult(file.name, pictures, recipes)
+
+
+def _frame(
+    width: int, height: int, channels: int, recipe: dict[str, Any], pixels: str
+) -> tuple[Picture, dict[str, Any]]:
+    """A picture and its recipe. Raises: ValueError, TypeError or ProtocolError: they are something else."""
+    parse_recipe(recipe)
+    if not (channels in _CHANNELS and _is_side(width) and _is_side(height)):
+        raise ValueError(f"a picture of {width!r} x {height!r} pixels in {channels!r} channels")
+    return Picture(width, height, channels, unpack(pixels, width * height * channels)), recipe
 
 
 def _is_side(value: object) -> bool:

@@ -10,7 +10,7 @@ from gi.repository import GdkPixbuf, Gtk
 from plugin_client import history
 from plugin_client.editor.background import Background
 from plugin_client.editor.switches import INSERTING, is_on, remember
-from plugin_client.editor.titles import variation_title
+from plugin_client.editor.titles import sweep_title, variation_title
 from plugin_client.editor.translation import _
 from plugin_client.gimp.dialog.progress import Preview
 from plugin_client.gimp.dialog.thumbnails import pixbuf
@@ -20,6 +20,7 @@ from plugin_client.job import BlendResult
 from plugin_client.wire.errors import KandinskyError
 
 SIDE = 56  # px of a thumbnail
+MOST_HELD = 2**29  # bytes of the pixels of all results but the newest, in memory
 
 
 class HistoryView(Gtk.Expander):
@@ -62,9 +63,13 @@ class HistoryView(Gtk.Expander):
         return bool(self._by_itself.get_active())
 
     def add_results(self, result: BlendResult) -> None:
-        """Keep the pictures of a result, and show them as the newest."""
+        """Keep the pictures of a result, each by itself, and show them as the newest."""
         for picture, recipe in zip(result.pictures, result.recipes, strict=True):
-            self._background.do(partial(history.keep, picture, recipe), self._put_first)
+            self._background.do(partial(history.keep, [picture], [recipe]), self._put_first)
+
+    def add_sweep(self, result: BlendResult) -> None:
+        """Keep the frames of a sweep as one result, and show it as the newest."""
+        self._background.do(partial(history.keep, result.pictures, result.recipes), self._put_first)
 
     def _show_kept(self, kept: Sequence[KeptResult] | KandinskyError) -> None:
         if not isinstance(kept, KandinskyError):
@@ -78,12 +83,12 @@ class HistoryView(Gtk.Expander):
         button = Gtk.Button(relief=Gtk.ReliefStyle.NONE, image=Gtk.Image.new_from_pixbuf(_thumbnail(result)))
         button.set_always_show_image(True)
         button.connect("clicked", lambda _: self._choose(result))
-        self._row.pack_start(hinted(button, variation_title(result.recipe)), False, False, 0)
+        self._row.pack_start(hinted(button, _title(result)), False, False, 0)
         self._row.reorder_child(button, 0)
         button.show_all()
-        for gone in self._row.get_children()[history.MOST_RESULTS :]:
-            gone.destroy()
-        del self._results[history.MOST_RESULTS :]
+        while len(self._results) > history.MOST_RESULTS or sum(one.bytes for one in self._results[:-1]) > MOST_HELD:
+            self._row.get_children()[-1].destroy()
+            del self._results[-1]
 
     def _choose(self, result: KeptResult) -> None:
         self._chosen = result
@@ -94,8 +99,8 @@ class HistoryView(Gtk.Expander):
     def _show_chosen(self) -> None:
         """Show the one that was clicked, or the last instead while both are compared."""
         if self._chosen is not None:
-            shown = self._results[0] if self._compare.get_active() else self._chosen
-            self._preview.show_picture(shown.picture)
+            result = self._results[0] if self._compare.get_active() else self._chosen
+            self._preview.show_picture(result.shown)
 
     def _discard_chosen(self) -> None:
         if self._chosen is None:
@@ -111,8 +116,14 @@ class HistoryView(Gtk.Expander):
             button.set_sensitive(self._chosen is not None)
 
 
+def _title(result: KeptResult) -> str:
+    """What tells a result from the others."""
+    first, last = result.recipes[0], result.recipes[-1]
+    return sweep_title(first, last) if result.is_sweep else variation_title(first)
+
+
 def _thumbnail(result: KeptResult) -> GdkPixbuf.Pixbuf:
-    picture = result.picture
+    picture = result.shown
     scale = SIDE / max(picture.width, picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return pixbuf(picture).scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)

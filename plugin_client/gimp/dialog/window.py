@@ -251,14 +251,16 @@ class BlendDialog(GeneratingDialog):
         return {name: "" if value is None else value for name, value in values.items()}
 
     def _insert(self, result: BlendResult, prepared: Prepared, took: str) -> Reading[str]:
-        """Insert a result, or leave a picture among those that are kept where the artist wants it so."""
-        if not prepared.request.is_sweep:
-            self._history.add_results(result)
-        if not prepared.request.is_sweep and not self._history.inserts_by_itself:
+        """Insert a result, or leave it among those that are kept where the artist wants it so."""
+        is_sweep = prepared.request.is_sweep
+        keep = self._history.add_sweep if is_sweep else self._history.add_results
+        keep(result)
+        if not self._history.inserts_by_itself:
             self._show_result(result, prepared)
             words = _("Done in {time}: {layer}. It waits among the results.")
-            return words.format(time=took, layer=title(result.recipes[0]))
-        put = inserting_frames if prepared.request.is_sweep else inserting
+            name = sweep_title(result.recipes[0], result.recipes[-1]) if is_sweep else title(result.recipes[0])
+            return words.format(time=took, layer=name)
+        put = inserting_frames if is_sweep else inserting
         layer = self._last = yield from put(result, prepared.place, Gimp.Display.new)
         yield
         Gimp.displays_flush()
@@ -282,8 +284,8 @@ class BlendDialog(GeneratingDialog):
             self._chores.add(self._inserting_kept(kept, self._place(conversion) if is_open else None))
 
     def _inserting_kept(self, kept: KeptResult, place: Target) -> Chore:
-        result = BlendResult((kept.picture,), [kept.recipe], ())
-        self._last = yield from inserting(result, place, Gimp.Display.new)
+        put = inserting_frames if kept.is_sweep else inserting
+        self._last = yield from put(BlendResult(kept.pictures, list(kept.recipes), ()), place, Gimp.Display.new)
         yield
         Gimp.displays_flush()
 
