@@ -1,4 +1,4 @@
-"""The dialogs in a real GIMP with a window; the cases are in three files of inside/, and run in any order."""
+"""The dialogs in a real GIMP with a window; the cases are in four files of inside/, and run in any order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def reports(editor: Editor) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for file in ("dialog", "redraw_window", "pad") for name in case_names(f"{file}_cases.py")]
+    "name",
+    [name for file in ("dialog", "redraw_window", "pad", "sweep_window") for name in case_names(f"{file}_cases.py")],
 )
 def test_in_a_window(reports: dict[str, str], name: str) -> None:
     assert not reports[name], reports[name]

@@ -126,23 +126,5 @@ def test_a_result_waits_in_the_history_until_it_is_inserted():
     wait_for("it to go", lambda: not find(name, ROLE.PUSH_BUTTON))
 
 
-def test_a_sweep_is_one_result_that_comes_with_all_its_frames():
-    open_with_two_layers()
-    set_quick(steps=1)
-    toggle("Sweep to other weights at the end")
-    spin("Frames", 3)
-    toggle("Results")
-    toggle("Insert results by themselves")
-    before = ask("images")
-    assert generate().endswith("It waits among the results.")
-    check(ask("images"), before)
-    name = "Kandinsky sweep: 0.5 red + 0.5 blue to 1 blue, seed 7"
-    wait_for("the thumbnail", lambda: find(name, ROLE.PUSH_BUTTON))[0].do_action(0)
-    press("Insert")
-    wait_for("the group", lambda: ask("images")[0][0] == name)
-    (frames,) = (layer for layer in ask("frames") if isinstance(layer, list))
-    check(len(frames), 3)
-
-
 def weights():
     return [round(slider.get_current_value(), 2) for slider in find("Weight", ROLE.SLIDER)]

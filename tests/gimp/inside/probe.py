@@ -65,17 +65,37 @@ def select_a_part():
     Gimp.displays_flush()
 
 
+def star_and_ring():
+    """Those of the demo, large, as the two layers of an image, both of them selected."""
+    image = large_star()
+    ring = Gimp.file_load_layer(Gimp.RunMode.NONINTERACTIVE, image, demo_picture("ring"))
+    image.insert_layer(ring, None, 1)
+    ring.scale(image.get_width(), image.get_height(), False)
+    ring.set_name("ring")
+    image.set_selected_layers(image.get_layers())
+    Gimp.Display.new(image)
+
+
 def star_to_repaint():
     """The star of the demo, large and alone, and selected with a soft edge."""
-    for display in displays():
-        display.delete()
-    star = Gio.File.new_for_path(str(Path(os.environ["PROJECT"]) / "install" / "pictures" / "star.png"))
-    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, star)
-    image.scale(384, 384)
-    image.get_layers()[0].set_name("star")
+    image = large_star()
     image.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 24, 344, 344)
     Gimp.Selection.feather(image, 16)
     Gimp.Display.new(image)
+
+
+def large_star():
+    """An image of the star of the demo, which nothing shows yet; no other image is left open."""
+    for display in displays():
+        display.delete()
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, demo_picture("star"))
+    image.scale(384, 384)
+    image.get_layers()[0].set_name("star")
+    return image
+
+
+def demo_picture(name):
+    return Gio.File.new_for_path(str(Path(os.environ["PROJECT"]) / "install" / "pictures" / f"{name}.png"))
 
 
 def large_image():

@@ -13,6 +13,7 @@ from tests.gimp.inside.window import (
     one,
     open_entry,
     our_windows,
+    press,
     report,
     shot,
     spin,
@@ -63,12 +64,40 @@ def test_a_blend_from_its_start_to_its_end():
     picture("done")
 
 
+def test_a_blend_of_layers_and_a_prompt_half_way():
+    start_anew()
+    ask("star_and_ring")
+    show("Blend Layers and Prompts")
+    press(here(ROLE.PUSH_BUTTON, "Add Prompt", "Prompt hinzufügen"))
+    keys("type", "a red ring on a blue background")
+    sliders = find(here(ROLE.SLIDER, "Weight", "Gewicht"), ROLE.SLIDER)
+    for slider, weight in zip(sliders, (0.2, 0.5, 0.3), strict=True):
+        slider.set_current_value(weight)
+    set_steps_and_seed(80)
+    keys("key", "ctrl+Return")
+    wait_for("half of the steps, or the picture", lambda: is_half_way() or is_made())
+    shot("blending")
+
+
+def set_steps_and_seed(steps):
+    spin(here(ROLE.SPIN_BUTTON, "Steps", "Schritte"), steps)
+    spin(here(ROLE.SPIN_BUTTON, "Seed", "Startwert"), 7)
+
+
+def here(role, english, german):
+    """The one of two names that a widget has."""
+    return english if find(english, role) else german
+
+
+def is_half_way():
+    return any(bar.get_value_iface().get_current_value() > 0.5 for bar in all_of(ROLE.PROGRESS_BAR))
+
+
 def test_a_repaint_as_a_layer_with_its_mask():
     start_anew()
     ask("star_to_repaint")
     show("Repaint Selection")
-    for names, number in ((("Steps", "Schritte"), 50), (("Seed", "Startwert"), 7)):
-        spin(next(name for name in names if find(name, ROLE.SPIN_BUTTON)), number)
+    set_steps_and_seed(50)
     one("Prompt", ROLE.TEXT).set_text_contents("a red circle")
     keys("key", "ctrl+Return")
     wait_for("the picture", lambda: [text for text in text_of() if "Kandinsky, " in text])
