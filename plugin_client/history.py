@@ -111,11 +111,9 @@ def _read(file: Path) -> KeptResult | None:
     """The result in a file; None where that is damaged, or not ours."""
     try:
         frames = [_frame(**plain) for plain in json.loads(file.read_bytes())["frames"]]
+        pictures, recipes = zip(*frames, strict=True)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ProtocolError):
         return None
-    if not frames:
-        return None
-    pictures, recipes = zip(*frames, strict=True)
     return KeptResult(file.name, pictures, recipes)
 
 

@@ -20,7 +20,7 @@ from plugin_client.job import BlendResult
 from plugin_client.wire.errors import KandinskyError
 
 SIDE = 56  # px of a thumbnail
-MOST_HELD = 2**29  # bytes of the pixels of all results but the newest, in memory
+MOST_HELD = 2**29  # bytes of the pixels of all results but the oldest, in memory
 
 
 class HistoryView(Gtk.Expander):
@@ -87,8 +87,7 @@ class HistoryView(Gtk.Expander):
         self._row.reorder_child(button, 0)
         button.show_all()
         while len(self._results) > history.MOST_RESULTS or sum(one.bytes for one in self._results[:-1]) > MOST_HELD:
-            self._row.get_children()[-1].destroy()
-            del self._results[-1]
+            self._take_out(len(self._results) - 1)
 
     def _choose(self, result: KeptResult) -> None:
         self._chosen = result
@@ -103,13 +102,18 @@ class HistoryView(Gtk.Expander):
             self._preview.show_picture(result.shown)
 
     def _discard_chosen(self) -> None:
-        if self._chosen is None:
-            return
-        place = self._results.index(self._chosen)
+        if self._chosen is not None:
+            gone = self._take_out(self._results.index(self._chosen))
+            self._background.do(partial(history.discard, gone), lambda _: None)
+
+    def _take_out(self, place: int) -> KeptResult:
+        """Show a result no longer."""
         self._row.get_children()[place].destroy()
-        self._background.do(partial(history.discard, self._results.pop(place)), lambda _: None)
-        self._chosen = None
-        self._enable()
+        gone = self._results.pop(place)
+        if gone is self._chosen:
+            self._chosen = None
+            self._enable()
+        return gone
 
     def _enable(self) -> None:
         for button in (self._insert, self._compare, self._discard):
