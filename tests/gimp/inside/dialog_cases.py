@@ -9,6 +9,7 @@ from tests.gimp.inside.window import (
     activate,
     all_of,
     ask,
+    bring_to_front,
     check,
     choose,
     close_the_dialog,
@@ -99,7 +100,7 @@ def wait_for_rows():
 def come_back():
     """From the image to the dialog, as an artist does."""
     activate()
-    keys("search", "--onlyvisible", "--name", f"^{BLEND}$", "windowactivate", "--sync")
+    bring_to_front(BLEND)
 
 
 def undo_until(images):

@@ -29,6 +29,7 @@ from tests.gimp.inside.window import (  # noqa: E402
     STARTING,
     activate,
     ask,
+    bring_to_front,
     check,
     close_the_dialog,
     find,
@@ -77,11 +78,6 @@ def says(start):
 
 def is_shown(name):
     return one(name, ROLE.PUSH_BUTTON).get_state_set().contains(Atspi.StateType.SHOWING)
-
-
-def show_the_status():
-    """Before the other windows."""
-    keys("search", "--name", STATUS, "windowactivate", "--sync")
 
 
 def open_status(state):
@@ -144,7 +140,7 @@ def test_start_says_a_word_at_once_and_starts_one_which_takes_no_promise_back():
     check((is_sensitive("Start"), is_sensitive("Stop")), (False, True))
     assert says("No picture waits"), text_of()
     assert [text for text in text_of() if text.endswith(": not loaded until it is needed")], text_of()
-    keys("search", "--name", "^Blend Layers and Prompts$", "windowactivate", "--sync")
+    bring_to_front("Blend Layers and Prompts")
     toggle("More")
     wait_for("the dialog to know the daemon", lambda: says("Computes on the processor"))
     assert says(promise), text_of()
@@ -177,7 +173,7 @@ def test_a_job_is_shown_with_its_progress_and_can_be_given_up():
     wait_for("its progress", lambda: len(says("Denoising, step")) == 2)
     assert says("Pictures that wait or are being made: 1"), text_of()
     wait_for("the memory", lambda: [text for text in text_of() if text.endswith(" MB")])
-    show_the_status()
+    bring_to_front(STATUS)
     shot("status")
     press("Cancel this picture")
     wait_for("the end", lambda: says("Stopped"))
@@ -191,7 +187,7 @@ def test_what_failed_last_is_shown_with_its_reason():
     subprocess.run([BIN / "python", "-m", "tests.gimp.inside.fail_a_job"], check=True)
     wait_for("the failure", lambda: [text for text in text_of() if " ago: " in text])
     assert says("1 a picture that never was, seed 5"), text_of()
-    show_the_status()
+    bring_to_front(STATUS)
     shot("status-failures")
 
 

@@ -284,6 +284,12 @@ def activate():
     wait_for("the window manager", lambda: subprocess.run(command, check=False).returncode == 0)
 
 
+def bring_to_front(title):
+    """Let our window of this title have the keys; xdotool fails where another one goes while it looks for it."""
+    command = ["xdotool", "search", "--onlyvisible", "--name", f"^{title}$", "windowactivate", "--sync"]
+    wait_for(f"{title} in front", lambda: subprocess.run(command, check=False).returncode == 0)
+
+
 def gimp_window(patience=PATIENCE):
     return wait_for(
         "GIMP's window",
@@ -372,7 +378,7 @@ def is_found_by_search(words):
         wait_for("the field", lambda: [field for field in in_search(ROLE.TEXT) if has_focus(field)], SHORT)
         keys("type", "--delay", "20", words)
         return wait_for(f"GIMP to find {words}", lambda: first_found().startswith(words), SHORT)
-    except AssertionError:
+    except (AssertionError, subprocess.CalledProcessError):  # the latter where a window goes while xdotool looks at it
         keys("key", "Escape")  # closes the search, for the next try
         return False
 
