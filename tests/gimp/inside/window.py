@@ -21,6 +21,7 @@ from tests.gimp.inside import gimp_process  # noqa: E402
 
 PATIENCE = 60.0  # s
 SHORT = 3.0  # s, for what is tried again
+OPENING = 20.0  # s, for a window of ours to open on a busy machine, before its key is pressed again
 STARTING = 180.0  # s, for GIMP to start on a busy machine
 FOLDER = Path(os.environ["CASES_FOLDER"])
 ROLE = Atspi.Role
@@ -331,7 +332,7 @@ def open_entry(words):
 def is_opened_by_search(words, before):
     open_by_search(words)
     with contextlib.suppress(AssertionError):
-        return wait_for(f"the window of {words}", lambda: our_windows() > before, 2 * SHORT)
+        return wait_for(f"the window of {words}", lambda: our_windows() > before, OPENING)
 
 
 def is_opened_by_key(words, before):
@@ -339,7 +340,7 @@ def is_opened_by_key(words, before):
     activate()
     keys("key", f"ctrl+{KEYS[words]}")
     with contextlib.suppress(AssertionError):
-        return wait_for(f"the window of {words}", lambda: our_windows() > before, 2 * SHORT)
+        return wait_for(f"the window of {words}", lambda: our_windows() > before, OPENING)
 
 
 def our_windows():
