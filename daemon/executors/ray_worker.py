@@ -8,6 +8,7 @@ each machine in the same way.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import metadata
 from typing import Any
@@ -25,6 +26,7 @@ from daemon.executors.base import (
     MachineChanged,
 )
 from daemon.executors.local import LocalExecutor
+from daemon.executors.thinning import Thinning
 from plugin_client.wire.messages import JobRequest
 
 PAUSE = 0.1  # s between two looks at the executor while it has no news
@@ -38,6 +40,7 @@ class RayWorker:
         self._executor = LocalExecutor(arguments)
         self._machine = Machine("")
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._thinning = Thinning()  # each event is an object that Ray has to hand over
         self._runs = False
         self._job = ""
         self._number = 0  # of the job
@@ -116,11 +119,14 @@ class RayWorker:
             await asyncio.sleep(PAUSE)
 
     def _poll(self) -> None:
+        now = time.monotonic()
         for event in self._executor.poll():
             if isinstance(event, MachineChanged):
                 self._machine = event.machine
-            if self._runs:
+            if self._runs and self._thinning.tells(event, now):
                 self._events.put_nowait(event)
+        if progress := self._thinning.due(now):
+            self._events.put_nowait(progress)
 
 
 async def _all_found(places: Sequence[Any]) -> tuple[Embedding, ...]:
