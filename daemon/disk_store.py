@@ -24,7 +24,7 @@ from daemon.jobs import JobRecord, Outcome, end_state, error_of
 from daemon.store import LIMITS, MAX_GONE, EndedJob, Limits, PendingJob, beyond, remember
 from plugin_client.wire import codec
 from plugin_client.wire.errors import ProtocolError
-from plugin_client.wire.messages import ClientMessage, DaemonMessage, Failed, JobRequest, Result, Submit
+from plugin_client.wire.messages import ClientMessage, DaemonMessage, Failed, JobRequest, Result, StoreTrouble, Submit
 from plugin_client.wire.paths import check_private
 
 SCHEMA = 1  # of the tables below; another one is refused
@@ -150,6 +150,11 @@ class DiskStore:
         for job_id, why in forgotten:
             self.forget(job_id, why)
         return tuple(job_id for job_id, _ in forgotten)
+
+    def trouble(self) -> StoreTrouble | None:
+        if not os.access(self._files, os.W_OK):
+            return "disk-read-only"
+        return None if self._spare.exists() else "disk-full"
 
     # --- the database ------------------------------------------------------------------------------------------------
 
@@ -278,18 +283,27 @@ def _remove(*paths: Path) -> None:
             path.unlink()
 
 
+_READ_ONLY = "the disk is read-only"
+_REASONS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk is full", errno.EROFS: _READ_ONLY}
+
+
+def _reason(error: sqlite3.OperationalError) -> str:
+    """Why the database does not do what was asked, in the words that are used of files."""
+    if "locked" in str(error):
+        return "another daemon keeps its jobs there"
+    return _READ_ONLY if "readonly" in str(error) else str(error)
+
+
 @contextmanager
 def _store_errors(what: str) -> Iterator[None]:
     """Turn the errors of the disk into a StoreError."""
     try:
         yield
     except sqlite3.OperationalError as exc:
-        reason = "another daemon keeps its jobs there" if "locked" in str(exc) else str(exc)
-        raise StoreError(f"{what}: {reason}") from exc
+        raise StoreError(f"{what}: {_reason(exc)}") from exc
     except sqlite3.DatabaseError as exc:
         raise StoreError(f"{what}: {exc}") from exc
     except OSError as exc:
-        reason = "the disk is full" if exc.errno in (errno.ENOSPC, errno.EDQUOT) else exc.strerror or str(exc)
-        raise StoreError(f"{what}: {reason}") from exc
+        raise StoreError(f"{what}: {_REASONS.get(exc.errno or 0) or exc.strerror or str(exc)}") from exc
     except (EOFError, ProtocolError) as exc:
         raise StoreError(f"{what}: {exc or 'the file is not whole'}") from exc

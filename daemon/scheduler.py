@@ -17,6 +17,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from daemon.answers import answer, answered, ignore, refused, stored
+from daemon.ends import MAX_UNKEPT_BYTES, describe, keep_end
 from daemon.errors import RequestRefused, StoreError
 from daemon.executors.base import (
     Event,
@@ -36,8 +38,8 @@ from daemon.machines import Machines
 from daemon.metrics import Metrics
 from daemon.store import RELEASED, Store
 from daemon.store_thread import Rank, StoreThread, Then
-from daemon.texts import clip_note
-from plugin_client.wire.messages import Failed, JobRequest, ModelInfo, Result
+from daemon.texts import clip_note, short
+from plugin_client.wire.messages import Failed, JobRequest, ModelInfo, Result, StoreTrouble
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +48,6 @@ HOUSEKEEPING_PAUSE = 1.0  # s
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def _ignore(answer: Future[T]) -> None:
-    """Take no notice of what became of something."""
 
 
 class Scheduler:
@@ -72,6 +70,9 @@ class Scheduler:
         self._starting: str | None = None  # id of the job that is being started
         self.library = library or Library(models)
         self._unkept: dict[str, tuple[Outcome, float]] = {}  # ends that the store has not taken, and their times
+        self._start_again_at = 0.0  # s
+        self._why_put_off = ""  # why the store could not keep the last start
+        self.trouble: StoreTrouble | None = None  # of the store
         self._expiring = False
         self._kept_house_at = 0.0
 
@@ -141,7 +142,7 @@ class Scheduler:
             else:
                 self._compare(job, request, then)
         except RequestRefused as exc:
-            then(_refused(exc))
+            then(refused(exc))
 
     def get(self, job_id: str) -> Job:
         """Raises: RequestRefused: "unknown-job" or "gone"."""
@@ -186,9 +187,9 @@ class Scheduler:
     def fetch(self, job: Job, then: Then[Outcome]) -> None:
         """Answer with the outcome of a job that is over. Refused with "store-failed"."""
         if job.id in self._unkept:
-            then(_answered(self._unkept[job.id][0]))
+            then(answered(self._unkept[job.id][0]))
         else:
-            self._thread.do(partial(self._store.outcome, job.id), lambda read: then(_answer(partial(_stored, read))))
+            self._thread.do(partial(self._store.outcome, job.id), lambda read: then(answer(partial(stored, read))))
 
     def release(self, job: Job, then: Then[None]) -> None:
         """Forget a job that is over, and its pictures. Refused with "store-failed".
@@ -219,7 +220,7 @@ class Scheduler:
         self.library.turn()
         for event in self._executor.poll():
             self._take(event)
-        if self._starting is None:
+        if self._starting is None and time.monotonic() >= self._start_again_at:
             self._start_next()
 
     def keep_house(self) -> None:
@@ -238,6 +239,15 @@ class Scheduler:
         if not self._expiring:
             self._expiring = True
             self._thread.do(lambda: self._store.expire(time.time()), self._expired)
+            self._thread.do(self._store.trouble, self._see_trouble)
+
+    def _see_trouble(self, seen: Future[StoreTrouble | None]) -> None:
+        trouble = seen.result()
+        if trouble and trouble != self.trouble:
+            log.error("no job can be kept (%s): all wait until that is mended", trouble)
+        elif self.trouble and not trouble:
+            log.info("jobs can be kept again")
+        self.trouble = trouble
 
     def _expired(self, forgotten: Future[tuple[str, ...]]) -> None:
         self._expiring = False
@@ -301,7 +311,7 @@ class Scheduler:
 
         def add(kept: Future[JobRecord]) -> Job:
             self.jobs.forget_expected(record.id)
-            job = Job(_stored(kept))
+            job = Job(stored(kept))
             self.jobs.add(job)
             log.info("job %s accepted: %s", short(job.id), record.title)
             return job
@@ -328,18 +338,23 @@ class Scheduler:
     def _start(self, job: Job) -> None:
         now = time.time()
 
-        def prepare() -> JobRequest:
-            request = self._store.request(job.id)
-            self._store.start(job.id, now)
-            return request
-
-        def run(prepared: Future[JobRequest]) -> None:
-            self._starting = None
+        def read(done: Future[JobRequest]) -> None:
             try:
-                request = prepared.result()
+                request = done.result()
             except StoreError as exc:
+                self._starting = None
                 self._end(job, Failed(job.id, "store-failed", clip_note(f"it could not be started: {exc}")))
                 return
+            self._in_store(job.id, partial(self._store.start, job.id, now), partial(run, request))
+
+        def run(request: JobRequest, counted: Future[None]) -> None:
+            self._starting = None
+            try:
+                counted.result()
+            except StoreError as exc:
+                self._put_off_starts(str(exc))
+                return
+            self._why_put_off = ""
             if self._executor.free_slots(job.record.model) > 0:
                 self.jobs.start(job, now)
                 self._executor.run(job.id, request)
@@ -347,7 +362,13 @@ class Scheduler:
                 self._withdraw(job)
 
         self._starting = job.id
-        self._in_store(job.id, prepare, run)
+        self._in_store(job.id, partial(self._store.request, job.id), read)
+
+    def _put_off_starts(self, why: str) -> None:
+        if why != self._why_put_off:
+            log.warning("jobs wait: %s", why)
+        self._why_put_off = why
+        self._start_again_at = time.monotonic() + HOUSEKEEPING_PAUSE
 
     def _withdraw(self, job: Job) -> None:
         """Have the store count the last attempt at a job no more."""
@@ -372,6 +393,7 @@ class Scheduler:
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         now = time.time()
+        room = MAX_UNKEPT_BYTES - sum(picture_bytes(unkept) for unkept, _ in self._unkept.values())
 
         def finish(done: Future[tuple[Outcome, bool]]) -> None:
             counting, is_kept = done.result()
@@ -381,21 +403,21 @@ class Scheduler:
             self._metrics.job_ended(job.state, job.seconds(now))
             log.info("job %s %s", short(job.id), describe(counting, job.seconds(now)))
 
-        self._in_store(job.id, partial(_keep, self._store, job.id, outcome, now), finish)
+        self._in_store(job.id, partial(keep_end, self._store, job.id, outcome, now, room), finish)
 
-    def _keep_again(self, job_id: str, then: Then[None] = _ignore) -> None:
+    def _keep_again(self, job_id: str, then: Then[None] = ignore) -> None:
         """Have the store take the outcome of a job that it has not taken before."""
         outcome, ended = self._unkept[job_id]
 
         def check(kept: Future[None]) -> None:
-            _stored(kept)
+            stored(kept)
             del self._unkept[job_id]
 
         self._in_store(job_id, partial(self._store.finish, job_id, outcome, ended), check, then)
 
     def _drop(self, job: Job, then: Then[None]) -> None:
         def forget(dropped: Future[None]) -> None:
-            _stored(dropped)
+            stored(dropped)
             self.jobs.forget(job.id)
 
         self._in_store(job.id, partial(self._store.forget, job.id, RELEASED), forget, then)
@@ -405,7 +427,7 @@ class Scheduler:
         job_id: str,
         work: Callable[[], T],
         follow: Callable[[Future[T]], R],
-        then: Then[R] = _ignore,
+        then: Then[R] = ignore,
         rank: Rank = Rank.SOON,
     ) -> None:
         """Have the store do some work for a job that is not busy.
@@ -418,69 +440,9 @@ class Scheduler:
 
         def finish(done: Future[T]) -> None:
             waiting = self._busy.pop(job_id)
-            then(_answer(partial(follow, done)))
+            then(answer(partial(follow, done)))
             for action in waiting:
                 self.when_free(job_id, action)
 
         self._busy[job_id] = deque()
         self._thread.do(work, finish, rank)
-
-
-def _keep(store: Store, job_id: str, outcome: Outcome, now: float) -> tuple[Outcome, bool]:
-    """Store an outcome, or the failure that a result which cannot be stored becomes.
-
-    Returns:
-        The outcome that counts, and whether the store has it; it may be offered again.
-    """
-    try:
-        store.finish(job_id, outcome, now)
-    except StoreError as exc:
-        log.warning("the end of job %s cannot be stored: %s", short(job_id), exc)
-        if isinstance(outcome, Result):
-            failure = Failed(job_id, "store-failed", clip_note(f"it was done, and could not be stored: {exc}"))
-            return _keep(store, job_id, failure, now)
-        return outcome, False
-    return outcome, True
-
-
-def _answer(make: Callable[[], T]) -> Future[T]:
-    """Return what `make` returns, or the RequestRefused that it raises."""
-    try:
-        return _answered(make())
-    except RequestRefused as exc:
-        return _refused(exc)
-
-
-def _answered(answer: T) -> Future[T]:
-    future: Future[T] = Future()
-    future.set_result(answer)
-    return future
-
-
-def _refused(refusal: RequestRefused) -> Future[T]:
-    future: Future[T] = Future()
-    future.set_exception(refusal)
-    return future
-
-
-def _stored(done: Future[T]) -> T:
-    """Return what the store has done for a client. Raises: RequestRefused: "store-failed"."""
-    try:
-        return done.result()
-    except StoreError as exc:
-        raise RequestRefused("store-failed", f"{exc}; try again later") from exc
-
-
-def short(job_id: str) -> str:
-    """Return enough of a job's id to find it in a log."""
-    return job_id[:8]
-
-
-def describe(outcome: Outcome, seconds: float) -> str:
-    """Return the line of the log on the end of a job."""
-    if isinstance(outcome, Result):
-        first, steps = outcome.pictures[0], outcome.recipe.get("steps", "?")
-        return f"done in {seconds:.1f} s: {len(outcome.pictures)} x {first.width}x{first.height}, {steps} steps"
-    if outcome.code == "cancelled":
-        return f"cancelled after {seconds:.1f} s"
-    return f"failed after {seconds:.1f} s ({outcome.code}): {outcome.message}"

@@ -281,6 +281,7 @@ class Server:
             stopping=self._stopping,
             keeps_jobs=self._store.outlives_the_daemon,
             machines=machines.infos(),
+            trouble=self._scheduler.trouble,
         )
 
     def _submit(self, asker: Asker, message: Submit) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from daemon.errors import StoreError
 from daemon.job_kinds import owned, picture_bytes
 from daemon.jobs import JobRecord, Outcome, end_state, error_of
-from plugin_client.wire.messages import JobRequest, JobState
+from plugin_client.wire.messages import JobRequest, JobState, StoreTrouble
 
 RELEASED = "it was released"
 MAX_GONE = 10_000  # jobs of which no more than a word is kept
@@ -136,6 +136,9 @@ class Store(Protocol):
             StoreError: one cannot be dropped; those before it may be.
         """
 
+    def trouble(self) -> StoreTrouble | None:
+        """Why nothing can be kept at present; None while all is well."""
+
 
 def beyond(limits: Limits, ended: Iterable[EndedJob], now: float) -> Iterator[tuple[str, str]]:
     """Yield the id of each job that a limit lets go, and the word that it leaves. The newest result always stays.
@@ -232,3 +235,6 @@ class MemoryStore:
         for job_id, why in forgotten:
             self.forget(job_id, why)
         return tuple(job_id for job_id, _ in forgotten)
+
+    def trouble(self) -> StoreTrouble | None:
+        return None

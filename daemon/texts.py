@@ -12,3 +12,8 @@ def clip_note(text: str) -> str:
     The names of files may hold others.
     """
     return cut(text.encode(errors="backslashreplace").decode(), MAX_NOTE_CHARS)
+
+
+def short(job_id: str) -> str:
+    """Return enough of a job's id to find it in a log."""
+    return job_id[:8]

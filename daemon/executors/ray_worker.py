@@ -95,10 +95,8 @@ class RayWorker:
     async def _events_of(self, job_id: str, request: JobRequest, known: tuple[Embedding, ...]) -> AsyncIterator[Event]:
         self._runs = True
         self._executor.run(job_id, request, known)
-        while self._runs:
-            event = await self._events.get()
-            self._runs = not isinstance(event, JobDone | JobFailed | JobGivenBack)
-            yield event
+        while self._runs or not self._events.empty():
+            yield await self._events.get()
 
     async def _gathered(self, places: Sequence[Any]) -> tuple[Embedding, ...]:
         """What others make for the job. Raises: CancelledError: the job was cancelled meanwhile, or before."""
@@ -125,6 +123,7 @@ class RayWorker:
                 self._machine = event.machine
             if self._runs and self._thinning.tells(event, now):
                 self._events.put_nowait(event)
+            self._runs = self._runs and not isinstance(event, JobDone | JobFailed | JobGivenBack)
         if progress := self._thinning.due(now):
             self._events.put_nowait(progress)
 

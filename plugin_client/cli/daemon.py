@@ -18,8 +18,13 @@ from plugin_client.job import BlendResult, Job
 from plugin_client.wire.connection_file import read_key_file, write_connection
 from plugin_client.wire.errors import DaemonNotRunning, JobFailed, Refused, UsageError
 from plugin_client.wire.lock import DaemonLock
-from plugin_client.wire.messages import DEFAULT_MODEL, AnyRequest, JobInfo, MachineInfo, Pong
+from plugin_client.wire.messages import DEFAULT_MODEL, AnyRequest, JobInfo, MachineInfo, Pong, StoreTrouble
 from plugin_client.wire.paths import log_file, parse_endpoint, state_folder
+
+TROUBLES: dict[StoreTrouble, str] = {
+    "disk-full": "no job can be kept: the disk for them is full",
+    "disk-read-only": "no job can be kept: the disk for them cannot be written",
+}
 
 
 @contextmanager
@@ -104,6 +109,8 @@ def status(arguments: argparse.Namespace) -> None:
     memory = f", {size(pong.memory)} of memory" if pong.memory else ""
     lines = [f"daemon {pong.version} at {parse_endpoint(arguments.endpoint)}, process {pong.pid}"]
     lines += [f"up {clock(pong.uptime)}{hardware}{memory}; {pong.running} running, {pong.waiting} waiting"]
+    if pong.trouble:
+        lines += [TROUBLES[pong.trouble]]
     if len(pong.machines) > 1:
         heads = ("MACHINE", "JOBS", "SLOTS", "MEMORY", "COMPUTES", "WORKS ON")
         lines += ["", table(heads, [_machine_row(machine, jobs) for machine in pong.machines])]

@@ -11,13 +11,18 @@ from plugin_client.editor.library import limits_of
 from plugin_client.editor.titles import progress_line
 from plugin_client.editor.translation import _
 from plugin_client.formatting import clock, duration, last_failures, size
-from plugin_client.wire.messages import JobInfo, MachineInfo, ModelInfo, Pong
+from plugin_client.wire.messages import JobInfo, MachineInfo, ModelInfo, Pong, StoreTrouble
 
 DEVICES = {"CPU": _("the processor (CPU)"), "Ascend": _("an Ascend accelerator (NPU)")}
 PRECISIONS = {
     "float32": _("full precision (float32)"),
     "float16": _("half precision (float16)"),
     "bfloat16": _("half precision (bfloat16)"),
+}
+# Why a daemon takes no job.
+TROUBLES: dict[StoreTrouble, str] = {
+    "disk-full": _("No job can be kept: the disk for them is full"),
+    "disk-read-only": _("No job can be kept: the disk for them cannot be written"),
 }
 
 
@@ -41,9 +46,11 @@ def ask(client: Client) -> Report:
 
 
 def state(pong: Pong) -> str:
-    """A line about how long the daemon has been running, or that it stops."""
+    """A line about how long the daemon has been running, that it stops, or what it waits for."""
     if pong.stopping:
         return _("Stopping when the current step is done")
+    if pong.trouble:
+        return TROUBLES[pong.trouble]
     return _("Running for {time}").format(time=clock(pong.uptime))
 
 

@@ -55,6 +55,7 @@ LibraryFault = Literal[
     "not-fetched",  # any other reason, which the text says
     "not-removed",
 ]
+StoreTrouble = Literal["disk-full", "disk-read-only"]
 ModelState = Literal["absent", "partly", "here", "waiting", "fetching", "removing"]
 
 REFUSALS: tuple[RefusalCode, ...] = get_args(RefusalCode)
@@ -320,6 +321,7 @@ class Pong:
     stopping: bool = False
     keeps_jobs: bool = False  # whether they outlive the daemon
     machines: tuple[MachineInfo, ...] = ()  # the first MAX_MACHINES
+    trouble: StoreTrouble | None = None  # why no new job can be kept at present
 
 
 @dataclass(frozen=True)

@@ -210,11 +210,12 @@ class Daemons:
         self._started.append(daemon)
         return daemon
 
-    def start(self, *arguments: str, engine: str = "FakeEngine") -> RunningDaemon:
-        """Start a daemon at the default address and wait until it answers."""
+    def start(self, *arguments: str, engine: str = "FakeEngine", patience: float = PATIENCE) -> RunningDaemon:
+        """Start a daemon at the default address and wait until it answers, for `patience` seconds at most."""
         daemon = self.launch(*arguments, engine=engine)
         with self.client() as client:
-            client.ask(Ping(), Pong)
+            client.send(Ping())
+            client.receive(patience)
         return daemon
 
     def client(self, **options: Any) -> RawClient:

@@ -28,7 +28,7 @@ from daemon.listen import listen
 from daemon.metrics import Metrics
 from daemon.server import Server
 from daemon.store import EndedJob, MemoryStore, PendingJob, Store
-from plugin_client.wire.messages import JobRequest, ModelInfo, Picture
+from plugin_client.wire.messages import JobRequest, ModelInfo, Picture, StoreTrouble
 from plugin_client.wire.paths import default_address
 from tests.daemon.conftest import PATIENCE, RawClient, wait_until
 
@@ -165,6 +165,9 @@ class FailingStore:
     def ended(self) -> tuple[EndedJob, ...]:
         self._check("ended")
         return self._store.ended()
+
+    def trouble(self) -> StoreTrouble | None:
+        return self._store.trouble()
 
     def accept(self, record: JobRecord, request: JobRequest) -> None:
         self._check("accept")

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from daemon.disk_store import DiskStore
 from daemon.job_kinds import digest_of
+from plugin_client.cli.__main__ import main as run_command
 from plugin_client.wire.messages import (
     Accepted,
     Cancel,
@@ -26,6 +28,8 @@ from plugin_client.wire.messages import (
     Ping,
     Pong,
     Refusal,
+    Release,
+    Released,
     Result,
     Status,
     Submit,
@@ -213,6 +217,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
+@contextmanager
+def only_read(folder: Path) -> Iterator[None]:
+    """Let nobody open a file below a folder to write it: what is open stays so."""
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 def fill(folder: Path) -> None:
     """Leave no byte on a disk."""
     with (folder / "filler").open("wb", buffering=0) as file:
@@ -248,13 +263,38 @@ def test_a_full_disk_refuses_clearly_and_loses_nothing_that_was_accepted(daemons
     )
 
 
+def test_a_disk_that_can_only_be_read_for_a_while_costs_no_job(
+    daemons: Daemons, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemons.start(f"--state={small_disk / 'state'}")
+    with daemons.client() as client:
+        running = client.submit(blend("long", seed=4))
+        waiting = client.submit(blend(seed=5))
+        with only_read(small_disk / "state"):
+            refusal = client.ask(Submit(new_id(), blend()), Refusal)
+            assert (refusal.code, "the disk is read-only" in refusal.message) == ("store-failed", True)
+            assert pixel_of(client.outcome(running)) == 4  # it is kept in memory
+            wait_until(lambda: client.ask(Ping(), Pong).trouble == "disk-read-only", "the daemon notices")
+            assert run_command(["status"]) == 0
+            assert "no job can be kept: the disk for them cannot be written" in capsys.readouterr().out
+        assert pixel_of(end_of(client, waiting)) == 5
+        wait_until(lambda: client.ask(Ping(), Pong).trouble is None, "the daemon notices")
+        wait_until(lambda: (small_disk / f"state/files/{running}.result").exists(), "the result is on the disk")
+        client.ask(Release(running), Released)
+    figure(
+        "the disk cannot be written for a while, with a job that runs and one that waits",
+        "new jobs refused with the reason; the result kept in memory, then on the disk; the other waits, then runs",
+        "refused clearly, or kept and tried again",
+    )
+
+
 def test_a_daemon_on_a_disk_that_cannot_be_written_says_so_and_does_not_start(
     daemons: Daemons, small_disk: Path
 ) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     daemon = daemons.launch(f"--state={small_disk / 'state'}")
     assert daemon.wait() == 1
-    assert daemon.log == (f"kandinsky-daemon: jobs cannot be kept in {small_disk / 'state'}: Read-only file system\n")
+    assert daemon.log == (f"kandinsky-daemon: jobs cannot be kept in {small_disk / 'state'}: the disk is read-only\n")
 
 
 def test_cancels_are_acknowledged_at_once_and_stop_jobs_within_a_step(daemons: Daemons) -> None:

@@ -91,6 +91,8 @@ def test_the_jobs_that_failed_last_are_told_with_their_reasons_the_newest_first(
 def test_a_daemon_that_stops_says_so() -> None:
     assert report.state(replace(PONG, stopping=True)) == "Stopping when the current step is done"
     assert report.state(PONG).startswith("Running for 1")
+    waiting = report.state(replace(PONG, trouble="disk-read-only"))
+    assert waiting == "No job can be kept: the disk for them cannot be written"
 
 
 def test_jobs_that_wait_or_run_are_listed_and_finished_ones_counted(script: Script) -> None:
