@@ -70,12 +70,14 @@ class Engine:
         self._names = tuple(models)
         self._residency = Residency(memory)
         self._cache = EmbedsCache()
+        self._offered: dict[str, ModelSource | str] = {}  # by name; in place of one that cannot be found, why
         self._blenders: dict[str, Blender] = {}
         self._noted: set[str] = set()  # names of models
         self._estimates = Estimates()
         self._runners: dict[type, Run] = {request: load(kind.runner) for request, kind in KINDS.items()}
+        self._look()
         for name in models:
-            _log_note(name)
+            _log_note(name, self._offered[name])
 
     @property
     def device(self) -> str:
@@ -87,7 +89,7 @@ class Engine:
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the models on offer, the default first, and those beside them that were fetched."""
-        return tuple(map(self._info, dict.fromkeys((*self._names, *library.fetched_names()))))
+        return tuple(self._info(name, found) for name, found in self._offered.items())
 
     def prepare(self) -> None:
         """Open the default model if its files are in a folder here, which takes seconds; its weights are not read."""
@@ -110,11 +112,12 @@ class Engine:
         with _job_errors():
             source = families.locate(request.model or self._names[0])
         _check_kind(request, source)
-        self._forget_if_removed(source)
+        self._look()
         if source.name not in self._blenders:
             yield JobAdvanced(job, "loading", step=0, steps=0, variation=request.variation, remaining=UNKNOWN)
             with _job_errors():
                 yield from download(job, request.variation, source)
+            self._look()
         with _job_errors():
             model = Model(source, self._blender(source), self._estimates)
             _check_model_hash(request, model.blender.identity)
@@ -123,10 +126,12 @@ class Engine:
             for event in self._runners[type(request)](job, request, model):
                 yield _finished(event, notes, known)
 
-    def _forget_if_removed(self, source: ModelSource) -> None:
-        """Forget a model whose files were removed since it was opened: they are downloaded anew."""
-        if source.name in self._blenders and not library.is_here(source):
-            del self._blenders[source.name]
+    def _look(self) -> None:
+        """Look which models are on the disk; of those that were removed since they were opened nothing is kept."""
+        self._offered = {name: _found(name) for name in dict.fromkeys((*self._names, *library.fetched_names()))}
+        for name in tuple(self._blenders):
+            if not _is_here(_found(name)):
+                self._blenders.pop(name).release()
 
     def _new_notes(self, source: ModelSource) -> tuple[str, ...]:
         """Return the model's note for whoever uses it, unless a job has been told it before."""
@@ -141,11 +146,9 @@ class Engine:
             self._blenders[source.name] = open_blender(source, self._dtype, self._residency, self._cache)
         return self._blenders[source.name]
 
-    def _info(self, name: str) -> ModelInfo:
-        try:
-            source = families.locate(name)
-        except CheckpointError as exc:
-            return ModelInfo(name, name, "", loaded=False, note=clip_note(str(exc)), side=families.KANDINSKY_2_1.side)
+    def _info(self, name: str, source: ModelSource | str) -> ModelInfo:
+        if isinstance(source, str):
+            return ModelInfo(name, name, "", loaded=False, note=clip_note(source), side=families.KANDINSKY_2_1.side)
         blender = self._blenders.get(name)
         return ModelInfo(
             name=name,
@@ -172,14 +175,23 @@ def _finished(event: JobEvent, notes: Sequence[str], known: Sequence[Embedding])
     return event
 
 
-def _log_note(name: str) -> None:
-    """Log what whoever starts a daemon should know of a model that it offers."""
+def _found(name: str) -> ModelSource | str:
+    """Return the model of a name, or why there is none."""
     try:
-        source = families.locate(name)
+        return families.locate(name)
     except CheckpointError as exc:
-        log.warning("jobs on the model %s will fail: %s", name, exc)
-        return
-    if source.note:
+        return str(exc)
+
+
+def _is_here(source: ModelSource | str) -> bool:
+    return isinstance(source, ModelSource) and library.is_here(source)
+
+
+def _log_note(name: str, source: ModelSource | str) -> None:
+    """Log what whoever starts a daemon should know of a model that it offers."""
+    if isinstance(source, str):
+        log.warning("jobs on the model %s will fail: %s", name, source)
+    elif source.note:
         log.info("%s", source.note)
 
 

@@ -98,9 +98,7 @@ class Library:
                 raise RequestRefused(
                     "unknown-model", f"the model {wanted!r} is not here: {FETCH_HINT.format(name=wanted)}"
                 )
-            raise RequestRefused(
-                "unknown-model", f"there is no model {wanted!r} here: choose one of {', '.join(self.offered)}"
-            )
+            raise _unknown(wanted, self.offered)
         if any(errand.action == "remove" for errand in self._errands_of(wanted)):
             raise RequestRefused("model-in-use", f"the model {wanted!r} is being removed: choose another one")
 
@@ -170,7 +168,7 @@ class Library:
         if self._why_fixed:
             raise RequestRefused("not-allowed", self._why_fixed)
         if name not in self.names:
-            raise RequestRefused("unknown-model", f"there is no model {name!r}: choose one of {', '.join(self.names)}")
+            raise _unknown(name, self.names)
 
     def _same(self, one: str, other: str) -> bool:
         """Whether two names are of the same files."""
@@ -273,6 +271,10 @@ class Library:
             return told
         seen = self._look(name)
         return ModelInfo(name, seen.source, "", loaded=False, side=seen.side, family=seen.family, jobs=seen.jobs)
+
+
+def _unknown(name: str, known: Iterable[str]) -> RequestRefused:
+    return RequestRefused("unknown-model", f"there is no model {name!r}: choose one of {', '.join(known)}")
 
 
 def _look(name: str) -> Stored:

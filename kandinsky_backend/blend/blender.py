@@ -103,6 +103,14 @@ class Blender:
         """True while the models that denoise are in memory."""
         return all(part.loaded for part in self.decoder.parts_of_denoising)
 
+    def release(self) -> None:
+        """Free the memory of all models; a run loads them again."""
+        encoding = (*self.prior.parts_of_text, *self.prior.parts_of_sampling, *self.prior.parts_of_image)
+        decoder = self.decoder
+        drawing = (*decoder.parts_of_text, *decoder.parts_of_denoising, *decoder.parts_of_decoding)
+        for part in (*encoding, *drawing):
+            part.drop()
+
     def run(self, request: BlendRequest) -> Iterator[Advance | Notice | Embedded | BlendOutput]:
         """Make the blend, a BlendOutput a variation, with an Advance at each step; closing the iterator cancels it.
 

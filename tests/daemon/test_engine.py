@@ -143,6 +143,25 @@ def test_a_download_is_told_in_bytes(tiny_checkpoint: Path, tmp_path: Path, monk
     assert isinstance(events[-1], JobDone)
 
 
+def test_a_model_that_was_removed_leaves_the_memory_with_the_next_job(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    doomed = shutil.copytree(tiny_checkpoint, tmp_path / "doomed")
+    engine = Engine([str(tiny_checkpoint), str(doomed)], "cpu", "auto", memory=None)
+    assert result_of(engine, small())
+    assert result_of(engine, small(model=str(doomed)))
+    both = engine._residency.loaded_bytes
+    shutil.rmtree(doomed)
+    assert result_of(engine, small())
+    assert engine._residency.loaded_bytes < both
+
+
+def test_the_models_on_offer_are_told_at_each_stage_without_looking_at_the_disk(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert result_of(engine, small())
+    monkeypatch.setattr(families, "locate", lambda name: pytest.fail("looked"))
+    assert engine.models()
+
+
 def test_a_name_that_is_no_model_fails_its_own_jobs_only(engine: Engine) -> None:
     failure = failure_of(engine, small(model=NO_MODEL))
     assert failure.code == "load-failed"
