@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks.cluster [--frames N]`: a sweep on 1, 2 and 4 workers of a Ray cluster, and the overhead.
 
-Takes a few minutes, prints a table and writes it to results/cluster.md, where it was told no other number of frames.
-Each worker computes in one thread, with the embedded model. The overhead of a job is what one worker of a cluster takes
-beyond the local executor for the same frames, and for jobs that do nothing.
+Takes less than 5 minutes on 2 quiet processors, prints a table, and writes it to results/cluster.md where it was told
+no other number of frames. Each worker computes in one thread. The small model shows what there is to gain on this
+machine; an engine that sleeps takes no processor, so it shows what the scheduler costs however many workers there are.
+The local executor and one worker of the cluster take turns, so that both meet the same moods of the machine.
 """
 
 from __future__ import annotations
@@ -20,51 +21,70 @@ from daemon.executors.local import LocalExecutor
 from daemon.executors.ray import RayExecutor
 from plugin_client.sweep import frames_of
 from plugin_client.wire.messages import Blend, JobRequest, TextItem
-from tests.daemon.cluster import studio
+from tests.daemon.cluster import Studio, studio
 
 SIDE, STEPS = 256, 25
-ENGINE, STAND_IN = "daemon.engine:Engine", "tests.daemon.fake_engine:FakeEngine"
+SLEEPS = 50  # of 10 ms each, a step of progress each
 WORKERS = (1, 2, 4)
-FRAMES = 48
+FRAMES = 40
+ROUNDS = 4
 PATIENCE = 600.0  # s
 TICK = 0.1  # s, as the daemon's
 RESULTS = Path(__file__).parent / "results" / "cluster.md"
+HEAD = """\
+| engine | workers | frames a minute | efficiency against one | beyond local, a frame | ms of the daemon's processor |
+|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
-class Row:
+class Kind:
+    """A kind of frame, and the engine that makes it."""
+
+    name: str
+    engine: str
+    frames: Sequence[JobRequest]
+
+
+@dataclass(frozen=True)
+class Cost:
     """What some jobs took. Times are in seconds."""
 
-    what: str
-    jobs: int
-    seconds: float
-    processor: float  # of this process, the daemon's
+    jobs: int = 0
+    seconds: float = 0.0
+    processor: float = 0.0  # of this process, the daemon's
 
-    def __str__(self) -> str:
-        each = f"{1000 * self.seconds / self.jobs:.0f} | {1000 * self.processor / self.jobs:.1f}"
-        return f"| {self.what} | {60 * self.jobs / self.seconds:.0f} | {each} |"
+    @property
+    def each(self) -> float:
+        return self.seconds / self.jobs
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.jobs + other.jobs, self.seconds + other.seconds, self.processor + other.processor)
+
+
+def kinds(frames: int) -> Sequence[Kind]:
+    items = (TextItem("a red circle", 1.0), TextItem("a blue square", 0.0))
+    drawn = frames_of(Blend(items, width=SIDE, height=SIDE, steps=STEPS), to=(0.0, 1.0), count=frames)
+    slept = Blend((TextItem("quick " * SLEEPS, 1.0),), width=SIDE, height=SIDE)
+    flashed = Blend((TextItem("flash", 1.0),), width=768, height=768)
+    stand_in = "tests.daemon.fake_engine:FakeEngine"
+    return (
+        Kind(f"the small model, {STEPS} steps", "daemon.engine:Engine", drawn),
+        Kind(f"sleeps, {SLEEPS} steps of 10 ms", stand_in, [slept] * frames),
+        Kind("does nothing, 768 px", stand_in, [flashed] * frames),
+    )
 
 
 def arguments(engine: str) -> list[str]:
     return [f"--engine={engine}", "--model=embedded", "--device=cpu", "--precision=float32", "--log-level=warning"]
 
 
-def sweep(frames: int) -> Sequence[Blend]:
-    items = (TextItem("a red circle", 1.0), TextItem("a blue square", 0.0))
-    return frames_of(Blend(items, width=SIDE, height=SIDE, steps=STEPS), to=(0.0, 1.0), count=frames)
-
-
-def nothing(jobs: int) -> Sequence[Blend]:
-    return [Blend((TextItem("flash", 1.0),), width=768, height=768)] * jobs
-
-
-def run_all(executor: Executor, requests: Sequence[JobRequest]) -> None:
+def run_all(executor: Executor, requests: Sequence[JobRequest]) -> Cost:
     """Run jobs as slots become free, and see each done once."""
+    started, used = time.monotonic(), time.process_time()
     left = {f"job {n}": request for n, request in enumerate(requests)}
     ended: set[str] = set()
-    deadline = time.monotonic() + PATIENCE
     while len(ended) < len(requests):
-        assert time.monotonic() < deadline, "the jobs take too long"
+        assert time.monotonic() < started + PATIENCE, "the jobs take too long"
         for event in executor.poll():
             assert not isinstance(event, JobFailed | JobGivenBack), event
             if isinstance(event, JobDone):
@@ -73,54 +93,74 @@ def run_all(executor: Executor, requests: Sequence[JobRequest]) -> None:
         while left and executor.free_slots(""):
             executor.run(*left.popitem())
         select.select([executor], [], [], TICK)
+    return Cost(len(requests), time.monotonic() - started, time.process_time() - used)
 
 
-def measured(what: str, executor: Executor, slots: int, requests: Sequence[JobRequest]) -> Row:
-    """Time jobs on an executor whose workers are warm, and stop it."""
+def warm_up(executor: Executor, slots: int, requests: Sequence[JobRequest]) -> None:
+    """Wait for the workers, and have each read its model."""
+    deadline = time.monotonic() + PATIENCE
+    while executor.free_slots("") < slots:
+        assert time.monotonic() < deadline, "the workers do not start"
+        list(executor.poll())
+        time.sleep(0.01)
+    run_all(executor, requests[:1] * (2 * slots))
+
+
+def alternately(local: Executor, remote: Executor, requests: Sequence[JobRequest]) -> tuple[Cost, Cost]:
+    """What the same jobs take on each of two executors of one worker."""
+    near = far = Cost()
+    for turn in range(ROUNDS):
+        near += run_all(local, requests[turn::ROUNDS])
+        far += run_all(remote, requests[turn::ROUNDS])
+    return near, far
+
+
+def measure(nodes: Studio, workers: int, kind: Kind) -> tuple[Cost, Cost]:
+    """What jobs take on the workers of a cluster, after what they take locally; nothing there for several workers."""
+    remote = RayExecutor(nodes.address, arguments(kind.engine), 1, None)
+    local = LocalExecutor(arguments(kind.engine))
     try:
-        deadline = time.monotonic() + PATIENCE
-        while executor.free_slots("") < slots:
-            assert time.monotonic() < deadline, "the workers do not start"
-            list(executor.poll())
-            time.sleep(0.01)
-        run_all(executor, requests[:1] * (2 * slots))  # each reads its model
-        started, used = time.monotonic(), time.process_time()
-        run_all(executor, requests)
-        return Row(what, len(requests), time.monotonic() - started, time.process_time() - used)
+        warm_up(remote, workers, kind.frames)
+        if workers > 1:
+            return Cost(), run_all(remote, kind.frames)
+        warm_up(local, 1, kind.frames)
+        return alternately(local, remote, kind.frames)
     finally:
-        executor.stop()
+        local.stop()
+        remote.stop()
 
 
-def on_a_cluster(engine: str, workers: int, requests: Sequence[JobRequest], what: str = "") -> Row:
+def report(frames: int) -> Iterator[str]:
+    """The lines of the table, each as soon as it is known."""
+    yield f"{frames} frames of {SIDE} px a row; {processor()}, {os.cpu_count()} processors, one thread a worker."
+    yield f"{os.getloadavg()[0]:.1f} of them were busy on average in the minute before.\n"
+    yield HEAD
+    ones: dict[str, Cost] = {}
     with studio() as nodes:
-        nodes.join(workers)
-        executor = RayExecutor(nodes.address, arguments(engine), workers, None)
-        return measured(what or f"Ray, {workers} workers", executor, workers, requests)
+        for workers in WORKERS:
+            while len(nodes.machines) < workers:
+                nodes.join(1)
+            for kind in kinds(frames):
+                near, far = measure(nodes, workers, kind)
+                one = ones.setdefault(kind.name, far)
+                if workers == 1:
+                    yield row(kind, "local", near, "", "")
+                    more = far.each - near.each
+                    yield row(kind, "1", far, "1", f"{1000 * more:.0f} ms, {100 * more / near.each:.1f} %")
+                else:
+                    yield row(kind, str(workers), far, f"{one.each / far.each / workers:.2f}", "")
+    yield f"\nAt the end {os.getloadavg()[0]:.1f} processors were busy, this benchmark's own included."
 
 
-def measure(frames: Sequence[Blend]) -> Iterator[str]:
-    """The lines of the table and what follows from it, each as soon as it is known."""
-    idle = nothing(4 * len(frames))
-    load = f"{os.getloadavg()[0]:.1f}"
-    yield f"{len(frames)} frames of {SIDE} px, {STEPS} steps; {os.cpu_count()} processors, one thread a worker."
-    yield f"Of the machine's processors {load} were busy on average in the minute before.\n"
-    yield "| | frames a minute | ms a job | ms of the daemon's processor a job |\n|---|---|---|---|"
-    local = measured("local", LocalExecutor(arguments(ENGINE)), 1, frames)
-    yield str(local)
-    rows = {}
-    for workers in WORKERS:
-        rows[workers] = on_a_cluster(ENGINE, workers, frames)
-        yield str(rows[workers])
-    near = measured("local, jobs that do nothing, 768 px", LocalExecutor(arguments(STAND_IN)), 1, idle)
-    yield str(near)
-    far = on_a_cluster(STAND_IN, 1, idle, "Ray, 1 worker, jobs that do nothing, 768 px")
-    yield f"{far}\n"
-    for workers, row in rows.items():
-        yield f"- efficiency of {workers} against one: {rows[1].seconds / row.seconds / workers:.2f}"
-    more = (rows[1].seconds - local.seconds) / len(frames)
-    yield f"- overhead of Ray a frame: {1000 * more:.0f} ms, {100 * more * len(frames) / local.seconds:.1f} %"
-    each = (far.seconds - near.seconds) / len(idle)
-    yield f"- overhead of Ray a job that does nothing: {1000 * each:.0f} ms"
+def row(kind: Kind, workers: str, cost: Cost, efficiency: str, beyond: str) -> str:
+    own = f"{1000 * cost.processor / cost.jobs:.1f}"
+    return f"| {kind.name} | {workers} | {60 / cost.each:.0f} | {efficiency} | {beyond} | {own} |"
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "a processor")
 
 
 def main() -> None:
@@ -131,7 +171,7 @@ def main() -> None:
     # Else Ray's processes give way to whatever else the machine does.
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (Ray's own spelling)
     lines = []
-    for line in measure(sweep(number)):
+    for line in report(number):
         print(line, flush=True)
         lines.append(line)
     if number == FRAMES:
