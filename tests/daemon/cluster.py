@@ -41,6 +41,11 @@ class Studio:
         self._cluster = Cluster(initialize_head=True, head_node_args=self._node(0))
         self.address: str = self._cluster.address
 
+    @property
+    def machines(self) -> list[Any]:
+        """Those that work."""
+        return list(self._cluster.worker_nodes)
+
     def join(self, processors: int = 1, **resources: Any) -> Any:
         return self._cluster.add_node(**self._node(processors, **resources))
 

@@ -25,7 +25,6 @@ from plugin_client.wire.messages import (
     DaemonMessage,
     Failed,
     Ping,
-    Pong,
     Progress,
     Result,
     Submit,

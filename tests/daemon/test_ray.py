@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,19 @@ from install.doctor import check_ray
 from install.environment import Environment
 from plugin_client.client import Client
 from plugin_client.sweep import Sweep
-from plugin_client.wire.messages import Result
+from plugin_client.wire.messages import Failed, JobInfo, Ping, Pong, Refusal, Result, Status, Submit
 from tests.daemon.cluster import CLUSTER_PATIENCE, Studio, driven, studio
-from tests.daemon.conftest import PROJECT, Daemons, blend, children, is_alive, new_id, wait_until
+from tests.daemon.conftest import (
+    PROJECT,
+    Daemons,
+    RawClient,
+    RunningDaemon,
+    blend,
+    children,
+    is_alive,
+    new_id,
+    wait_until,
+)
 from tests.daemon.fake_engine import STRUCK_SEED
 
 FRAMES = 50
@@ -141,7 +152,7 @@ def test_the_doctor_has_every_machine_answer(nodes: Studio) -> None:
 
 @pytest.mark.slow  # loads the embedded model
 def test_a_daemon_blends_on_a_cluster(nodes: Studio, daemons: Daemons) -> None:
-    daemon = daemons.start(f"--ray={nodes.address}", "--engine=daemon.engine:Engine")
+    daemon = daemons.start(f"--ray={nodes.address}", "--engine=daemon.engine:Engine", patience=CLUSTER_PATIENCE)
     with daemons.client() as client:
         wanted = blend("a red circle", width=64, height=64, steps=2, count=2)
         job = client.submit(wanted)
@@ -149,10 +160,65 @@ def test_a_daemon_blends_on_a_cluster(nodes: Studio, daemons: Daemons) -> None:
         result = client.outcome(job)
     assert isinstance(result, Result)
     alone = Engine(["embedded"], "cpu", "auto", memory=None).run(job, wanted)
-    assert result.pictures == [*alone][-1].pictures
-    daemon.process.terminate()
-    assert daemon.wait() == 0
+    stop(daemon)
     wait_until(lambda: not nodes.actors(), "the actors have ended with their daemon")
+    assert [event.pictures for event in alone if isinstance(event, JobDone)] == [result.pictures]
+
+
+@pytest.mark.slow
+def test_a_daemon_that_is_stopped_leaves_its_jobs_to_the_next_one_and_no_actor(nodes: Studio, daemons: Daemons) -> None:
+    with started(nodes, daemons) as (daemon, client):
+        asked = {client.send(Submit(new_id(), blend(WORDS))) for _ in range(3)}  # one more than machines
+        wait_until(lambda: at_work(client) == (2, 1), "both machines work", CLUSTER_PATIENCE)
+        stop(daemon)
+        left: dict[int, str] = {}
+        while len(left) < len(asked):
+            number, answer = client.receive()
+            assert not isinstance(answer, Result | Failed)
+            if isinstance(answer, Refusal):
+                left[number] = answer.code
+        assert left == dict.fromkeys(asked, "stopping")
+    wait_until(lambda: not nodes.actors(), "the actors have ended with their daemon")
+    with started(nodes, daemons) as (_, client):
+        wait_until(lambda: at_work(client) == (2, 1), "the next daemon goes on", CLUSTER_PATIENCE)
+
+
+@pytest.mark.slow
+def test_a_daemon_that_keeps_nothing_ends_its_jobs_with_the_reason_and_its_actors(
+    nodes: Studio, daemons: Daemons
+) -> None:
+    with started(nodes, daemons, "--state=none") as (daemon, client):
+        jobs = [client.submit(blend("endless", seed=seed)) for seed in range(3)]  # one more than machines
+        wait_until(lambda: stages(client, jobs[:2]) == {"denoising"}, "both machines work", CLUSTER_PATIENCE)
+        stop(daemon)
+        ends = client.outcomes(*jobs)
+    reasons = [end.message for job in jobs if isinstance(end := ends[job], Failed)]
+    assert reasons == [*2 * ["broken off, because the daemon was stopped"], "cancelled before it began"]
+    wait_until(lambda: not nodes.actors(), "the actors have ended with their daemon")
+
+
+@contextmanager
+def started(nodes: Studio, daemons: Daemons, *arguments: str) -> Iterator[tuple[RunningDaemon, RawClient]]:
+    """A daemon whose two machines are ready, and a client of it."""
+    daemon = daemons.start(f"--ray={nodes.address}", *arguments, patience=CLUSTER_PATIENCE)
+    with daemons.client() as client:
+        wait_until(lambda: len(client.ask(Ping(), Pong).machines) == 2, "both machines are ready", CLUSTER_PATIENCE)
+        yield daemon, client
+
+
+def at_work(client: RawClient) -> tuple[int, int]:
+    """How many jobs run and wait."""
+    pong = client.ask(Ping(), Pong)
+    return pong.running, pong.waiting
+
+
+def stages(client: RawClient, jobs: Sequence[str]) -> set[str]:
+    return {client.ask(Status(job), JobInfo).stage for job in jobs}
+
+
+def stop(daemon: RunningDaemon) -> None:
+    daemon.process.terminate()
+    assert daemon.process.wait(CLUSTER_PATIENCE) == 0
 
 
 @pytest.mark.slow
@@ -193,31 +259,33 @@ def test_a_job_makes_the_embeddings_itself_that_a_lost_worker_was_to_make(nodes:
         run.executor.cancel(first)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)  # about 25 s where the machine is not loaded: Ray takes its time to miss a node
-def test_a_machine_is_killed_in_a_sweep_and_every_frame_arrives_once(daemons: Daemons, tmp_path: Path) -> None:
-    with studio() as nodes:
-        machines = {machine.node_id[:4]: machine for machine in (nodes.join(1), nodes.join(1), nodes.join(1))}
-        daemon = daemons.start(f"--ray={nodes.address}", f"--model={tmp_path}", engine="StruckEngine")
-        with Client(timeout=CLUSTER_PATIENCE) as client:
-            wait_until(lambda: len(client.ping().machines) == 3, "three machines are ready", CLUSTER_PATIENCE)
-            frames = [replace(blend("slow slow"), seed=n) for n in range(FRAMES)]
-            sweep = Sweep(client.submit_blend, frames)
-            while not sweep.is_over:
-                sweep.poll(0.1)
-                if len(machines) == 3 and (tmp_path / "begun").exists():
-                    (struck,) = [job for job in client.jobs() if job.title.endswith(f"seed {STRUCK_SEED}")]
-                    (doomed,) = struck.machines
-                    nodes.kill(machines.pop(doomed[-4:]))
-            made = sweep.result()
-        assert len(machines) == 2
-        assert [picture.pixels[0] for picture in made.pictures] == list(range(FRAMES))
-        assert [recipe["seed"] for recipe in made.recipes] == list(range(FRAMES))
-        lines = daemon.log.splitlines()
-        assert sum("done in" in line for line in lines) == FRAMES
-        (lost,) = [line for line in lines if "goes back to the queue" in line]
-        assert struck.job[:8] in lost
-        daemon.end()
+@pytest.mark.slow  # the last one on this cluster, which has one machine less afterwards
+@pytest.mark.timeout(300)  # Ray takes its time to miss a node
+def test_a_machine_is_killed_in_a_sweep_and_every_frame_arrives_once(
+    nodes: Studio, daemons: Daemons, tmp_path: Path
+) -> None:
+    machines = {machine.node_id[:4]: machine for machine in (*nodes.machines, nodes.join(1))}
+    daemon = daemons.start(
+        f"--ray={nodes.address}", f"--model={tmp_path}", engine="StruckEngine", patience=CLUSTER_PATIENCE
+    )
+    with Client(timeout=CLUSTER_PATIENCE) as client:
+        wait_until(lambda: len(client.ping().machines) == 3, "three machines are ready", CLUSTER_PATIENCE)
+        frames = [replace(blend("slow slow"), seed=n) for n in range(FRAMES)]
+        sweep = Sweep(client.submit_blend, frames)
+        while not sweep.is_over:
+            sweep.poll(0.1)
+            if len(machines) == 3 and (tmp_path / "begun").exists():
+                (struck,) = [job for job in client.jobs() if job.title.endswith(f"seed {STRUCK_SEED}")]
+                (doomed,) = struck.machines
+                nodes.kill(machines.pop(doomed[-4:]))
+        made = sweep.result()
+    assert len(machines) == 2
+    assert [picture.pixels[0] for picture in made.pictures] == list(range(FRAMES))
+    assert [recipe["seed"] for recipe in made.recipes] == list(range(FRAMES))
+    lines = daemon.log.splitlines()
+    assert sum("done in" in line for line in lines) == FRAMES
+    (lost,) = [line for line in lines if "goes back to the queue" in line]
+    assert struck.job[:8] in lost
 
 
 # --- without one -------------------------------------------------------------------------------------------------
