@@ -71,7 +71,7 @@ def test_a_blend_of_layers_and_a_prompt_half_way():
     press(here(ROLE.PUSH_BUTTON, "Add Prompt", "Prompt hinzufügen"))
     keys("type", "a red ring on a blue background")
     sliders = find(here(ROLE.SLIDER, "Weight", "Gewicht"), ROLE.SLIDER)
-    for slider, weight in zip(sliders, (0.2, 0.5, 0.3), strict=True):
+    for slider, weight in zip(sliders, (0.5, 0.2, 0.3), strict=True):
         slider.set_current_value(weight)
     set_steps_and_seed(80)
     keys("key", "ctrl+Return")
