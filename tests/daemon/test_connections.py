@@ -11,7 +11,7 @@ import pytest
 
 from daemon.connections import MAX_CONNECTIONS, most_connections
 from plugin_client.wire.messages import JobInfo, Ping, Pong, Result, Status
-from tests.daemon.conftest import Daemons, blend, wait_until
+from tests.daemon.conftest import PATIENCE, Daemons, blend, wait_until
 
 LIMITED = "tests.daemon.limited_daemon"
 BURST = 50  # connections at a time
@@ -49,9 +49,10 @@ def test_more_idle_connections_than_descriptors_end_no_job(daemons: Daemons, sof
 
 def test_a_connection_that_says_nothing_is_let_go_after_the_handshake_s_time(daemons: Daemons) -> None:
     daemon = daemons.start()
+    assert daemon.worker  # whose pipes are open from now on
     before = descriptors(daemon.process.pid)
     with raw_connections(daemons, 20) as silent:
-        silent[0].settimeout(5)
+        silent[0].settimeout(PATIENCE)
         while silent[0].recv(64):  # the greeting of ZeroMQ, then the end
             pass
         wait_until(lambda: descriptors(daemon.process.pid) <= before, "the descriptors are free again")
