@@ -171,6 +171,10 @@ class TargetRegion(RegionBox):
         layer = one_layer(self.call)
         values = {one.name: self.config.get_property(one.name) for one in TARGET_SIDES}
         old, new = area_in_sight(layer), upscaled_area(layer, values)
+        if old == new:
+            return _("The layer keeps its size of {old} pixels, and gets finer detail").format(
+                old=f"{old.width} x {old.height}"
+            )
         return _("The layer is enlarged from {old} to {new} pixels").format(
             old=f"{old.width} x {old.height}", new=f"{new.width} x {new.height}"
         )
