@@ -8,13 +8,14 @@ from dataclasses import fields
 from plugin_client.cli.terminal import table
 from plugin_client.wire.errors import BadArgument, BadValue, Path, dotted
 from plugin_client.wire.messages import TextItem
-from plugin_client.wire.recipe import Recipe, RecordedItem, Redrawn
+from plugin_client.wire.recipe import Recipe, RecordedItem, Redrawn, Upscaled
 from plugin_client.wire.settings import SETTINGS, BlendSettings, SettingField
 
+_TARGET = ("target_width", "target_height")  # of an upscaled picture
 # The fields of a recipe that an option changes, where that is not the one of its own name.
 _FIELDS = {
     "weights": {"items"},
-    "size": {"width", "height", "target_width", "target_height"},
+    "size": {"width", "height", *_TARGET},
     "model": {"model", "model_hash"},
 }
 # The options of `again`, which change the recipe.
@@ -62,12 +63,20 @@ def recipe_text(recipe: Recipe) -> str:
     made = recipe.provenance
     settings = {
         **({"kind": recipe.kind, **_told(recipe.redrawn)} if recipe.redrawn else {}),
-        "size": f"{recipe.settings.width}x{recipe.settings.height}",
+        **_sizes(recipe),
         **{one.option: _setting(recipe.settings, one) for one in SETTINGS.values() if one.name not in _TOLD_OTHERWISE},
         "made": f"in {_known(made.precision)} on {_known(made.device)}, version {_known(made.version)}",
     }
     rows = [(name, printable(value)) for name, value in settings.items() if value]
     return f"{items}\n\n{table(('SETTING', 'VALUE'), rows)}"
+
+
+def _sizes(recipe: Recipe) -> dict[str, str]:
+    """Return the size that the model drew at; of an upscaled picture it is that of a tile, beside its own."""
+    drawn = f"{recipe.settings.width}x{recipe.settings.height}"
+    if isinstance(recipe.redrawn, Upscaled):
+        return {"size": f"{recipe.redrawn.target_width}x{recipe.redrawn.target_height}", "tile": drawn}
+    return {"size": drawn}
 
 
 _NOT_RECORDED = [one.name for one in SETTINGS.values() if not one.setting.is_recorded]
@@ -89,7 +98,7 @@ def _setting(settings: BlendSettings, one: SettingField) -> str:
 
 def _told(redrawn: Redrawn) -> dict[str, str]:
     """Return what a picture was drawn into, and how, for a person."""
-    told = {one.name: getattr(redrawn, one.name) for one in fields(redrawn)}
+    told = {one.name: getattr(redrawn, one.name) for one in fields(redrawn) if one.name not in _TARGET}
     hashes = {name: told.pop(name)[:12] for name in ("source", "mask") if name in told}
     return hashes | {name: value if isinstance(value, str) else f"{value:g}" for name, value in told.items()}
 

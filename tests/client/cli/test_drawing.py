@@ -193,6 +193,17 @@ def test_show_tells_what_was_drawn_into(here: Path, capsys: pytest.CaptureFixtur
     assert (told["kind"], told["strength"], told["inpainting"]) == ("repaint", "1", "known-region")
 
 
+def test_show_tells_the_size_of_an_upscaled_picture_and_of_its_tiles(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(COMMANDS["upscale"]) == 0
+    capsys.readouterr()
+    assert run("show out.png") == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line)
+    assert (told["kind"], told["size"], told["tile"], told["strength"]) == ("upscale", "960x600", "0x0", "0.2")
+    assert "target_width" not in told
+
+
 def test_a_blend_does_not_replace_what_was_drawn_into_a_picture(
     script: Script, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
