@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -31,7 +30,6 @@ from kandinsky_backend.sampling import (
     Array,
     Course,
     KnownRegion,
-    Step,
     Steps,
     TextConditioning,
     initial_latents,
@@ -311,7 +309,7 @@ class Denoise(Task):
     def start(self) -> None:
         decoder, settings = self.space.decoder, self.space.request.settings
         generator = self._random_numbers()
-        self._steps: Iterator[Step] = decoder.denoise(
+        self._steps: Steps = decoder.denoise(
             self.space.conditioning,
             self.space.image_embeds[None],
             self.space.negative_embeds[None],
@@ -325,6 +323,8 @@ class Denoise(Task):
     def advance(self) -> Array:
         step = next(self._steps)
         self.latents = step.latents
+        if step.index + 1 == step.count:
+            self._steps.close()  # which lets go of what it holds: there may be hundreds of tiles
         return step.pred_original_sample
 
     def _random_numbers(self) -> np.random.Generator:

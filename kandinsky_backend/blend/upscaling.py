@@ -23,7 +23,7 @@ from kandinsky_backend.images import composite, open_picture
 from kandinsky_backend.sampling import Array
 
 OVERLAP = 0.25  # of a tile's side: the least over which two go over into each other, but for a cell of rounding
-_CANVAS_BYTES = 28  # a pixel of the result while it is made: a mosaic, the enlarged source, and copies of both in bytes
+_CANVAS_BYTES = 32  # a pixel of the result while it is made: a mosaic, the enlarged source, and copies of both in bytes
 
 
 @dataclass(frozen=True)
