@@ -26,7 +26,7 @@ from tests.daemon.cluster import Studio, studio
 SIDE, STEPS = 256, 25
 SLEEPS = 50  # of 10 ms each, a step of progress each
 WORKERS = (1, 2, 4)
-FRAMES = 32
+FRAMES = 24
 ROUNDS = 4
 PATIENCE = 600.0  # s
 TICK = 0.1  # s, as the daemon's
