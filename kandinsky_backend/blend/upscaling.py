@@ -150,6 +150,7 @@ class TileNumbers(np.random.Generator):
         self._shape = shape
         self._cells = cells
 
+    # Latents are drawn by their shape alone, so none of numpy's other ways to call it is kept.
     def standard_normal(self, size: tuple[int, ...]) -> npt.NDArray[np.float64]:  # type: ignore[override]
         """Numbers (..., h, w) for latents of the tile."""
         whole = super().standard_normal((*size[:-2], *self._shape))
